@@ -1,0 +1,34 @@
+"""The autodiff engine: a generic core that knows no particular operation. Read in this order:
+
+`tensor` (the data), `primitive` (one operation, and the door they all pass), `graph` (the order of things),
+`reverse` and `forward` (derivatives), `transforms` (functions of functions); `modes` and `anomaly` on the side.
+"""
+
+from minigan.engine.domain import Domain
+from minigan.engine.modes import default_dtype, detect_anomaly, enable_grad, modes, no_grad, recording
+from minigan.engine.primitive import REGISTRY, Node, Primitive, bind, primitive
+from minigan.engine.tensor import Tensor, as_tensor, tensor
+from minigan.engine.transforms import grad, hvp, jvp, value_and_grad, vjp
+
+__all__ = [
+    "REGISTRY",
+    "Domain",
+    "Node",
+    "Primitive",
+    "Tensor",
+    "as_tensor",
+    "bind",
+    "default_dtype",
+    "detect_anomaly",
+    "enable_grad",
+    "grad",
+    "hvp",
+    "jvp",
+    "modes",
+    "no_grad",
+    "primitive",
+    "recording",
+    "tensor",
+    "value_and_grad",
+    "vjp",
+]

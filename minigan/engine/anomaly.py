@@ -1,0 +1,39 @@
+"""Under `detect_anomaly`: find the first non-finite value, the operation that made it and the user's line."""
+
+import os
+import sys
+
+import numpy as np
+
+from minigan.errors import AnomalyError
+
+_PACKAGE = os.path.dirname(os.path.dirname(os.path.abspath(__file__))) + os.sep
+
+
+def user_line():
+    """Return ``file:line`` of the innermost frame outside this package."""
+    frame = sys._getframe()
+    while frame.f_back is not None and frame.f_code.co_filename.startswith(_PACKAGE):
+        frame = frame.f_back
+    return f"{frame.f_code.co_filename}:{frame.f_lineno}"
+
+
+def check_forward(primitive, values):
+    for value in values:
+        if (kind := _non_finite(value)) is not None:
+            raise AnomalyError(f"'{primitive.name}' returned {kind} (shape {np.shape(value)}), called at {user_line()}")
+
+
+def check_backward(node, position, cotangent):
+    if (kind := _non_finite(cotangent._data)) is not None:
+        raise AnomalyError(
+            f"the gradient of '{node.primitive.name}' with respect to argument {position} is {kind}; "
+            f"the operation ran at {node.line or 'an unknown line: run the forward pass under detect_anomaly too'}"
+        )
+
+
+def _non_finite(value):
+    value = np.asarray(value)
+    if value.dtype.kind != "f" or np.isfinite(value).all():
+        return None
+    return "nan" if np.isnan(value).any() else "inf"

@@ -1,0 +1,65 @@
+"""Forward mode: tangents flow through the recorded graph in the order in which it was computed."""
+
+import numpy as np
+
+from minigan.engine.graph import conform, place
+from minigan.engine.modes import enable_grad
+from minigan.engine.primitive import rules_of
+from minigan.engine.tensor import Tensor
+
+
+def push_forward(sources, tangents, roots, order, *, stop=frozenset()):
+    """Return the tangents of `roots`, given the `tangents` of `sources`.
+
+    Parameters
+    ----------
+    sources, tangents : sequences of Tensor, of equal length and shapes
+    roots : sequence of Tensor
+    order : list of Node
+        From `topological_order` of the roots, with the same `stop`.
+    """
+    known = {place(s, stop): t for s, t in zip(sources, tangents, strict=True)}
+    for node in order:
+        node.check()
+        incoming = [known.get(place(x, stop)) for x in node.inputs]
+        if any(t is not None for t in incoming):
+            for i, t in enumerate(_tangents_of_outputs(node, incoming)):
+                known[(node, i)] = t
+    return [known.get(place(r, stop), Tensor(np.zeros_like(r._data))) for r in roots]
+
+
+def _tangents_of_outputs(node, incoming):
+    primitive, out = node.primitive, node.outputs()
+    if primitive.jvp is None:
+        return _transpose_twice(node, incoming, out)
+    filled = [Tensor(np.zeros_like(x._data)) if t is None else t for t, x in zip(incoming, node.inputs, strict=True)]
+    t = primitive.jvp(filled, out, *node.inputs, **node.params)
+    return t if isinstance(t, tuple) else (t,)
+
+
+def _transpose_twice(node, incoming, out):
+    """Return J t from the VJP alone.
+
+    The pullback u -> J^T u is linear, so s(u) = <J^T u, t> = <u, J t>: the gradient of s with respect to u is J t,
+    whatever u is. (Townsend, "A new trick for calculating Jacobian vector products", 2017.)
+    """
+    from minigan.engine.graph import topological_order
+    from minigan.engine.reverse import pull_back
+
+    primitive, inputs, params = node.primitive, node.inputs, node.params
+    with enable_grad():
+        u = tuple(Tensor(np.zeros_like(v), requires_grad=True) for v in node.values)
+        g = u[0] if len(u) == 1 else u
+        if primitive.shared is not None:
+            g = primitive.shared(g, out, *inputs, **params)
+        products = [
+            (conform(rule(g, out, *inputs, **params), x, primitive.name) * t).sum()
+            for x, t, rule in zip(inputs, incoming, rules_of(primitive, inputs), strict=True)
+            if rule is not None and t is not None
+        ]
+        results = [None] * len(u)
+        if products:
+            order, _ = topological_order(products, stop=frozenset(u))
+            ones = [Tensor(np.ones_like(p._data)) for p in products]
+            results = pull_back(products, ones, u, order, stop=frozenset(u), create_graph=True, retain_graph=True)
+    return [Tensor(np.zeros_like(v)) if r is None else r for r, v in zip(results, node.values, strict=True)]

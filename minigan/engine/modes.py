@@ -1,0 +1,75 @@
+"""What is switched on in this thread: gradients, default dtype, anomaly detection, recording of equations."""
+
+import contextlib
+import threading
+from collections.abc import Iterator
+
+import numpy as np
+
+from minigan.errors import DTypeError
+
+
+class _Modes(threading.local):
+    grad_enabled = True
+    default_dtype = np.dtype("float32")
+    anomaly = False
+    equations: list | None = None  # where `recording` collects what `bind` runs
+
+
+modes = _Modes()
+
+
+@contextlib.contextmanager
+def _switched(name, value):
+    before = getattr(modes, name)
+    setattr(modes, name, value)
+    try:
+        yield value
+    finally:
+        setattr(modes, name, before)
+
+
+def no_grad():
+    """Compute values only: nothing is recorded, results do not require a gradient. Context manager or decorator."""
+    return _switched("grad_enabled", False)
+
+
+def enable_grad():
+    """Record again inside `no_grad`: differentiation inside an evaluation needs it. Context manager or decorator."""
+    return _switched("grad_enabled", True)
+
+
+def detect_anomaly():
+    """Stop at the first non-finite value, forward or backward, and name its operation and your line.
+
+    Slower, since every result is looked at. Context manager or decorator.
+    """
+    return _switched("anomaly", True)
+
+
+def default_dtype(dtype):
+    """Set the dtype that lists, scalars and new parameters take: ``with mg.default_dtype("float64"): ...``.
+
+    Raises
+    ------
+    DTypeError
+        If `dtype` is not a floating dtype.
+    """
+    try:
+        dtype = np.dtype(dtype)
+    except TypeError as error:
+        raise DTypeError(f"default_dtype: got {dtype!r}, expected 'float32' or 'float64'") from error
+    if dtype.kind != "f":
+        raise DTypeError(f"default_dtype: got {dtype}, expected a floating dtype: 'float32' or 'float64'")
+    return _switched("default_dtype", dtype)
+
+
+@contextlib.contextmanager
+def recording() -> Iterator[list]:
+    """Collect every primitive that runs, as equations ``(primitive, inputs, params, outputs)``, in order.
+
+    Forward, backward, optimiser and random draws all go through `bind`, so the list is the whole training step:
+    what a compiler needs.
+    """
+    with _switched("equations", []) as equations:
+        yield equations

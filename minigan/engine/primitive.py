@@ -1,0 +1,207 @@
+"""Primitive: everything about one operation in one record; `bind`: the one door through which all of them run."""
+
+import functools
+import inspect
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+
+from minigan.engine import anomaly
+from minigan.engine.domain import Domain
+from minigan.engine.modes import modes
+from minigan.engine.tensor import Tensor, tensor
+from minigan.errors import GraphError, MissingRuleError
+
+
+@dataclass(frozen=True)
+class Primitive:
+    """One operation: its values, its derivative, where it is defined.
+
+    Attributes
+    ----------
+    name : str
+    impl : callable ``(*arrays, **params) -> array`` or tuple of arrays
+        Eager NumPy or a kernel. Never writes to its inputs, except to those in `mutates`.
+    vjp : tuple of callables, one per argument, or None
+        ``rule(g, out, *inputs, **params) -> Tensor``: the cotangent of that argument, given the cotangent ``g`` of the
+        output. Written with public operations, so that it can be differentiated again. A rule that is None says that
+        nothing flows there (indices, conditions). The engine undoes broadcasting and promotion after the rule.
+        Where there are several outputs, ``g`` and ``out`` are tuples. A function of any number of arrays
+        (concatenate) has one rule instead of a tuple, with ``position=i`` among its params. ``vjp=None``: no rule is
+        known, which is an error as soon as a gradient is wanted.
+    shared : callable ``(g, out, *inputs, **params) -> g``, optional
+        What all rules begin with, computed once; its result takes the place of ``g`` in them.
+    jvp : callable ``(tangents, out, *inputs, **params) -> Tensor``, optional
+        The tangent of the output; without it the engine transposes the `vjp` twice.
+    domain : Domain
+        Where the function is defined and smooth: the registry's tests draw their examples from it.
+    reference : callable ``(*tensors, **params) -> Tensor``, optional
+        For a fused operation: the same function built from small ones.
+    mutates : tuple of int
+        Which arguments `impl` overwrites (updates of parameters); their versions are bumped.
+    """
+
+    name: str
+    impl: Callable
+    vjp: tuple | None
+    domain: Domain
+    shared: Callable | None = None
+    jvp: Callable | None = None
+    reference: Callable | None = None
+    mutates: tuple[int, ...] = ()
+
+
+REGISTRY: dict[str, Primitive] = {}
+
+
+def primitive(*, vjp, domain, name=None, **fields):
+    """Turn a function of arrays into a differentiable function of Tensors: one record, kept in the `REGISTRY`.
+
+    The body is the implementation, positional arguments are arrays, keyword-only arguments are parameters, and the
+    docstring is the user's. The record itself is the attribute ``.primitive`` of the result.
+    """
+
+    def declare(impl):
+        record = Primitive(name or impl.__name__, impl, vjp, domain, **fields)
+        if record.name in REGISTRY:
+            raise ValueError(f"primitive {record.name!r} is declared twice")
+        REGISTRY[record.name] = record
+
+        @functools.wraps(impl)
+        def operation(*args, **params):
+            return bind(record, *args, **params)
+
+        # Tensors come in and go out, so the parameters' defaults are all that the signature has to show.
+        operation.__signature__ = inspect.signature(impl)
+        operation.primitive = record
+        return operation
+
+    return declare
+
+
+class Node:
+    """One recorded equation ``values = primitive(*inputs, **params)``.
+
+    It holds the output *values*, never the output Tensors: Tensors point to nodes and nodes to their inputs, so the
+    graph has no cycles and its memory returns as soon as the last Tensor goes.
+    """
+
+    __slots__ = ("_written", "inputs", "line", "params", "primitive", "values", "versions")
+
+    def __init__(self, primitive, inputs, params, values, versions, line):
+        self.primitive = primitive
+        self.inputs = inputs
+        self.params = params
+        self.values = values  # (array, ...), one per output
+        self.versions = versions  # of the outputs: lists of one int, shared with the Tensors
+        self._written = [x._version[0] for x in inputs], [v[0] for v in versions]
+        self.line = line  # of the user's code; recorded under detect_anomaly only
+
+    def outputs(self):
+        """Return the output as a Tensor again, or a tuple of them, as the rules want it."""
+        outs = [Tensor(v, True, node=self, index=i, version=self.versions[i]) for i, v in enumerate(self.values)]
+        return outs[0] if len(outs) == 1 else tuple(outs)
+
+    def check(self):
+        """Raise GraphError if the recorded values are gone or have been overwritten."""
+        name = self.primitive.name
+        if self.values is None:
+            raise GraphError(
+                f"backward through '{name}' a second time: its values were freed by the first backward(). "
+                "Call backward(retain_graph=True) the first time, or compute the result again"
+            )
+        if self._written != ([x._version[0] for x in self.inputs], [v[0] for v in self.versions]):
+            raise GraphError(
+                f"backward through '{name}': a value it recorded was changed in place since (an optimiser step or "
+                "assign). Call backward() before the change, or compute the result again after it"
+            )
+
+    def free(self):
+        self.inputs, self.values, self.versions = (), None, ()
+
+
+def bind(primitive, *args, **params):
+    """Run a primitive on Tensors, arrays and numbers; record it where a gradient is wanted."""
+    for x in args:
+        if not isinstance(x, Tensor):
+            args = lift(args)
+            break
+    if primitive.mutates:
+        _guard_writes(primitive, args)
+    values = primitive.impl(*[x._data for x in args], **params)
+    for i in primitive.mutates:
+        args[i]._version[0] += 1
+    several = type(values) is tuple
+    if not several:
+        values = (values,)
+
+    wanted = False
+    if modes.grad_enabled and not primitive.mutates:  # a write has no derivative
+        for x in args:
+            if x.requires_grad:
+                wanted = True
+                break
+    outs = _record(primitive, args, params, values) if wanted else [_wrap(v, args) for v in values]
+    if modes.anomaly:
+        anomaly.check_forward(primitive, values)
+    if modes.equations is not None:
+        modes.equations.append((primitive, args, params, tuple(outs)))
+    return tuple(outs) if several else outs[0]
+
+
+def _record(primitive, args, params, values):
+    """Make the output Tensors, tied to a node if a gradient can flow back through it."""
+    rules = primitive.vjp
+    if rules is None:
+        raise MissingRuleError(
+            f"'{primitive.name}' has no derivative rule, and a gradient is wanted of what it is given. Pass x.detach() "
+            "to treat that as a constant, compute under mg.no_grad(), or declare a vjp"
+        )
+    outs = [_wrap(v, args) for v in values]
+    flows = any(x.requires_grad for x, rule in zip(args, rules_of(primitive, args), strict=True) if rule is not None)
+    if flows and all(v.dtype.kind == "f" for v in values):
+        line = anomaly.user_line() if modes.anomaly else None
+        arrays = tuple(out._data for out in outs)
+        node = Node(primitive, args, params, arrays, tuple(out._version for out in outs), line)
+        for i, out in enumerate(outs):
+            out.requires_grad, out._node, out._index = True, node, i
+    return outs
+
+
+def rules_of(primitive, args):
+    """Return one rule per argument; a function of any number of arrays has one for all, which is told the position."""
+    if callable(primitive.vjp):
+        return [functools.partial(primitive.vjp, position=i) for i in range(len(args))]
+    return primitive.vjp
+
+
+def _wrap(value, args):
+    """Make a Tensor of a result; a view shares the version of the memory it looks into."""
+    if type(value) is not np.ndarray:
+        value = np.asarray(value)  # NumPy reductions return scalars
+    if value.base is not None:
+        for x in args:
+            if np.may_share_memory(value, x._data):
+                return Tensor(value, version=x._version)
+    return Tensor(value)
+
+
+def lift(args):
+    """Make Tensors of arrays and numbers by NumPy 2 promotion: a Python number takes the dtype of its company."""
+    company = [x.dtype for x in args if isinstance(x, Tensor | np.ndarray | np.generic)]
+    return tuple(x if isinstance(x, Tensor) else _lift_one(x, company) for x in args)
+
+
+def _lift_one(x, company):
+    if company and type(x) in (int, float, bool):
+        return Tensor(np.asarray(x, dtype=np.result_type(x, *company)))
+    return tensor(x)  # a copy: an array changed later must not change a recorded value
+
+
+def _guard_writes(primitive, args):
+    for i in primitive.mutates:
+        if args[i]._node is not None:
+            raise GraphError(f"{primitive.name}: only leaves are written to; this tensor was computed. Use .detach()")
+        if not args[i]._data.flags.writeable:
+            raise GraphError(f"{primitive.name}: the tensor's memory is read-only; make one with mg.tensor(...)")

@@ -1,0 +1,207 @@
+"""Tensor: an array that remembers how it was made.
+
+The class holds data and its place in the graph, nothing else; `minigan.ops` gives it its operators and methods
+(``+``, ``@``, ``.sum()``), and the rest of the engine speaks to Tensors through these alone.
+"""
+
+import numpy as np
+
+from minigan.engine.modes import modes
+from minigan.errors import DTypeError, GraphError
+
+
+class Tensor:
+    """An n-dimensional array that can be differentiated through. Make one with `mg.tensor`.
+
+    Attributes
+    ----------
+    requires_grad : bool
+        Whether derivatives with respect to this tensor, or to what it was computed from, are wanted.
+    grad : Tensor or None
+        What `backward` accumulated here: the shape and dtype of this tensor.
+    """
+
+    # _node, _index: the equation that made this tensor and its place among the outputs (None, 0 for a leaf).
+    # _version: how often the memory was written to; a list of one int, shared by all views of that memory.
+    __slots__ = ("__weakref__", "_data", "_index", "_node", "_version", "grad", "requires_grad")
+
+    # NumPy's operators defer to ours: `array * tensor` is a Tensor.
+    __array_priority__ = 1000
+
+    def __init__(self, data, requires_grad=False, *, node=None, index=0, version=None):
+        self._data = data
+        self.requires_grad = requires_grad
+        self.grad = None
+        self._node = node
+        self._index = index
+        self._version = [0] if version is None else version
+
+    # -- looking at it ------------------------------------------------------------------------------------------
+    @property
+    def data(self):
+        """The values, as a read-only view: to write, use `assign`."""
+        view = self._data.view()
+        view.flags.writeable = False
+        return view
+
+    def numpy(self):
+        """Return a copy of the values that is yours to write to."""
+        return self._data.copy()
+
+    def item(self):
+        """Return the only element as a Python number; ValueError if there are more."""
+        return self._data.item()
+
+    @property
+    def shape(self):
+        return self._data.shape
+
+    @property
+    def dtype(self):
+        return self._data.dtype
+
+    @property
+    def ndim(self):
+        return self._data.ndim
+
+    @property
+    def size(self):
+        return self._data.size
+
+    @property
+    def is_leaf(self):
+        """True if no recorded operation made this tensor: data, parameters, results under `no_grad`."""
+        return self._node is None
+
+    def __len__(self):
+        return len(self._data)
+
+    def __iter__(self):
+        if self.ndim == 0:
+            raise TypeError("iteration over a 0-d tensor: it has one element, which .item() returns")
+        return (self[i] for i in range(len(self)))
+
+    def __array__(self, dtype=None, copy=None):
+        if copy is False and dtype is not None and np.dtype(dtype) != self.dtype:
+            raise ValueError(f"np.asarray: a {self.dtype} tensor cannot become {np.dtype(dtype)} without a copy")
+        return np.array(self._data, dtype=dtype) if copy else np.asarray(self.data, dtype=dtype)
+
+    def __bool__(self):
+        if self.size != 1:
+            raise ValueError(f"the truth of a tensor of shape {self.shape} is ambiguous: use .numpy().any() or .all()")
+        return bool(self._data.item())
+
+    def __float__(self):
+        return float(self._data.item())
+
+    def __int__(self):
+        return int(self._data.item())
+
+    def __index__(self):
+        return self._data.__index__()
+
+    def __format__(self, spec):
+        return format(self.item() if self.ndim == 0 and spec else str(self), spec)
+
+    def __repr__(self):
+        values = np.array2string(self._data, separator=", ", prefix="tensor(", threshold=100)
+        dtype = "" if self.dtype == np.float32 else f", dtype={self.dtype}"
+        grad = ", requires_grad=True" if self.requires_grad else ""
+        return f"tensor({values}{dtype}{grad})"
+
+    __hash__ = object.__hash__  # `==` compares elements; as a key, a tensor is itself
+
+    # -- its place in the graph ---------------------------------------------------------------------------------
+    def detach(self):
+        """Return the same values outside the graph: a constant to everything computed from it. Shares memory."""
+        return Tensor(self._data, version=self._version)
+
+    def backward(self, gradient=None, inputs=None, retain_graph=False, create_graph=False):
+        """Accumulate the gradient of this tensor into ``.grad`` of the leaves it was computed from.
+
+        Parameters
+        ----------
+        gradient : array of this tensor's shape, optional
+            The cotangent to start from; 1 where this tensor has one element.
+        inputs : sequence of Tensor, optional
+            Accumulate into these only (leaves or not); nothing else is computed or touched.
+        retain_graph : bool
+            Keep the recorded values for another backward pass; else they are freed.
+        create_graph : bool
+            Record the backward pass itself, so that ``.grad`` can be differentiated again.
+
+        Raises
+        ------
+        GraphError
+            If nothing was recorded, the graph was freed, or a recorded value was changed in place since.
+        ShapeError
+            If this tensor has several elements and no `gradient` is given, or if that has another shape.
+        """
+        from minigan.engine.reverse import backward  # reverse builds on Tensor
+
+        backward(self, gradient, inputs, retain_graph=retain_graph, create_graph=create_graph)
+
+    def __setitem__(self, index, value):
+        raise GraphError(
+            "a Tensor is not assigned into: a recorded value would change under its own gradient. Build a new one with "
+            "mg.where, mg.concatenate or mg.stack, or overwrite a leaf with t.assign(new_values)"
+        )
+
+    def __deepcopy__(self, memo):
+        if self._node is not None:
+            raise GraphError("only leaves can be copied: call .detach() first, or copy what it is computed from")
+        copy = type(self)(self._data.copy(), self.requires_grad)
+        memo[id(self)] = copy
+        return copy
+
+
+def tensor(x, requires_grad=False, dtype=None):
+    """Make a Tensor from an array, a list or a number. The values are copied.
+
+    Parameters
+    ----------
+    x : array_like
+        Arrays and Tensors keep their dtype; lists and numbers take the default (`default_dtype`, float32 unless set),
+        except that booleans stay booleans.
+    requires_grad : bool
+        Whether to record what is computed from it, for differentiation.
+    dtype : numpy dtype, optional
+
+    Raises
+    ------
+    DTypeError
+        If `x` does not hold numbers, or an integer tensor is asked to require a gradient.
+
+    Examples
+    --------
+    >>> import minigan as mg
+    >>> x = mg.tensor([1.0, 2.0], requires_grad=True)
+    >>> (x * x).sum().backward()
+    >>> x.grad
+    tensor([2., 4.])
+    """
+    if dtype is None and not isinstance(x, Tensor | np.ndarray | np.generic):
+        is_bool = np.asarray(x).dtype.kind == "b" if not _holds_tensors(x) else False
+        dtype = None if is_bool else modes.default_dtype
+    return _from_array(np.array(x, dtype=dtype, order="C"), requires_grad)
+
+
+def _from_array(data, requires_grad=False):
+    if data.dtype.kind not in "fiub":
+        raise DTypeError(f"tensor: got values of dtype {data.dtype}, expected real numbers or booleans")
+    if requires_grad and data.dtype.kind != "f":
+        raise DTypeError(f"tensor: dtype {data.dtype} cannot require a gradient; pass dtype='float32' or 'float64'")
+    return Tensor(data, requires_grad)
+
+
+def _holds_tensors(x):
+    if isinstance(x, list | tuple) and any(isinstance(item, Tensor) for item in x):
+        if any(item.requires_grad for item in x if isinstance(item, Tensor)):
+            raise GraphError("tensor: a list of Tensors would lose their gradients; join them with mg.stack")
+        return True
+    return False
+
+
+def as_tensor(x):
+    """Return `x` itself if it is a Tensor, else a Tensor of it without a copy where possible."""
+    return x if isinstance(x, Tensor) else tensor(x)

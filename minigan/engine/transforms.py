@@ -1,0 +1,173 @@
+"""Functions of functions: grad, value_and_grad, vjp, jvp, hvp. Each nests in each, to any order."""
+
+import functools
+
+import numpy as np
+
+from minigan.engine.forward import push_forward
+from minigan.engine.graph import topological_order
+from minigan.engine.modes import enable_grad, modes, no_grad
+from minigan.engine.reverse import pull_back
+from minigan.engine.tensor import Tensor, as_tensor
+from minigan.errors import DTypeError, ShapeError
+
+
+class _Evaluation:
+    """One run of ``f`` on fresh stand-ins for its arguments, recorded.
+
+    A stand-in has its argument's value but its own identity, so a derivative with respect to it does not see the same
+    tensor where `f` holds it in a closure. What comes out stays in the graph only if somebody outside can ask for it:
+    if an argument, or a tensor that `f` captured, requires a gradient.
+    """
+
+    def __init__(self, f, args, argnums):
+        self.primals = [_differentiable(args[i], i) for i in argnums]
+        with enable_grad():
+            self.inputs = [x.alias() if x.requires_grad else Tensor(x._data, True) for x in self.primals]
+            args = list(args)
+            for i, x in zip(argnums, self.inputs, strict=True):
+                args[i] = x
+            self.result = f(*args)
+        self.outputs = list(self.result) if isinstance(self.result, tuple) else [self.result]
+        for y in self.outputs:
+            if not isinstance(y, Tensor):
+                raise TypeError(f"the function returned {type(y).__name__}, expected a Tensor or a tuple of them")
+        self.stop = frozenset(self.inputs)
+        self.order, leaves = topological_order(self.outputs, self.stop)
+        captured = any(leaf not in self.stop for leaf in leaves)
+        self.keep = modes.grad_enabled and (captured or any(x.requires_grad for x in self.primals))
+
+    def pull_back(self, seeds):
+        keep = self._keeps(seeds)
+        grads = pull_back(
+            self.outputs, seeds, self.inputs, self.order, stop=self.stop, create_graph=keep, retain_graph=True
+        )
+        zeros = [Tensor(np.zeros_like(x._data)) for x in self.inputs]
+        return [_seal(z if g is None else g, keep) for g, z in zip(grads, zeros, strict=True)]
+
+    def push_forward(self, tangents):
+        keep = self._keeps(tangents)
+        with enable_grad() if keep else no_grad():
+            results = push_forward(self.inputs, tangents, self.outputs, self.order, stop=self.stop)
+        return [_seal(t, keep) for t in results]
+
+    def values(self):
+        return self.as_result([_seal(y, self.keep) for y in self.outputs])
+
+    def _keeps(self, vectors):
+        return self.keep or (modes.grad_enabled and any(v.requires_grad for v in vectors))
+
+    def as_result(self, tensors):
+        return tuple(tensors) if isinstance(self.result, tuple) else tensors[0]
+
+
+def _seal(t, keep):
+    return t if keep else t.detach()
+
+
+def _differentiable(x, position):
+    x = as_tensor(x)
+    if x.dtype.kind != "f":
+        raise DTypeError(f"argument {position} has dtype {x.dtype}; only floating arrays have derivatives")
+    return x
+
+
+def _like(arrays, tensors, what):
+    """Return cotangents or tangents as Tensors that match, or say which does not."""
+    if len(arrays) != len(tensors):
+        raise ShapeError(f"{what}: got {len(arrays)}, expected {len(tensors)}, one for each")
+    result = []
+    for i, (a, t) in enumerate(zip(arrays, tensors, strict=True)):
+        a = as_tensor(a)
+        if a.shape != t.shape:
+            raise ShapeError(f"{what}: number {i} has shape {a.shape}, expected {t.shape}")
+        result.append(a if a.dtype == t.dtype else a.astype(t.dtype))
+    return result
+
+
+def value_and_grad(f, argnums=0):
+    """Return a function that computes ``f`` and its gradient in one go: ``(value, gradient)``.
+
+    Parameters
+    ----------
+    f : callable
+        Returns a Tensor with one element.
+    argnums : int or tuple of int
+        With respect to which argument; a tuple gives a tuple of gradients.
+
+    Raises
+    ------
+    ShapeError
+        When called, if `f` returns more than one element.
+    """
+    numbers = (argnums,) if isinstance(argnums, int) else tuple(argnums)
+
+    @functools.wraps(f)
+    def with_gradient(*args):
+        run = _Evaluation(f, args, numbers)
+        (value,) = run.outputs
+        if value.size != 1:
+            raise ShapeError(f"grad: the function returned shape {value.shape}; a gradient needs a single element")
+        grads = run.pull_back([Tensor(np.ones_like(value._data))])
+        return run.values(), (grads[0] if isinstance(argnums, int) else tuple(grads))
+
+    return with_gradient
+
+
+def grad(f, argnums=0):
+    """Return the function that computes the gradient of ``f``, itself differentiable: ``mg.grad(mg.grad(f))`` works.
+
+    Examples
+    --------
+    >>> import minigan as mg
+    >>> mg.grad(mg.grad(lambda x: x * x * x))(2.0).item()
+    12.0
+    """
+    with_gradient = value_and_grad(f, argnums)
+
+    @functools.wraps(f)
+    def gradient(*args):
+        return with_gradient(*args)[1]
+
+    return gradient
+
+
+def vjp(f, *xs):
+    """Evaluate ``f`` and return its pullback: the vector-Jacobian product.
+
+    Returns
+    -------
+    y : Tensor or tuple of Tensor
+        ``f(*xs)``.
+    pullback : callable
+        Takes a cotangent for `y` (a tuple if `y` is one) and returns a tuple with a cotangent for each of `xs`:
+        ``J^T g``. May be called any number of times.
+    """
+    run = _Evaluation(f, xs, range(len(xs)))
+
+    def pullback(g):
+        cotangents = g if isinstance(run.result, tuple) else (g,)
+        return tuple(run.pull_back(_like(cotangents, run.outputs, "pullback: cotangents")))
+
+    return run.values(), pullback
+
+
+def jvp(f, xs, vs):
+    """Evaluate ``f`` and its derivative in a direction: ``(y, dy)`` with ``dy = J v``, in forward mode.
+
+    Parameters
+    ----------
+    xs, vs : tuple of arrays of equal shapes, or one array each
+        The point and the direction.
+    """
+    xs, vs = (x if isinstance(x, tuple | list) else (x,) for x in (xs, vs))
+    run = _Evaluation(f, xs, range(len(xs)))
+    tangents = run.push_forward(_like(vs, run.inputs, "jvp: directions"))
+    return run.values(), run.as_result(tangents)
+
+
+def hvp(f, x, v):
+    """Return the Hessian of the scalar function ``f`` at `x` times `v`, without forming it: the derivative of the
+    gradient in the direction `v` (Pearlmutter, "Fast exact multiplication by the Hessian", 1994).
+    """
+    return jvp(grad(f), (x,), (v,))[1]

@@ -1,0 +1,1 @@
+"""Numba kernels on plain arrays. They know nothing of Tensors or gradients."""

@@ -1,0 +1,63 @@
+"""Smooth functions of one number, elementwise."""
+
+import numpy as np
+import scipy.special
+
+from minigan.engine import primitive
+from minigan.engine.domain import POSITIVE, REAL, Interval, elementwise
+
+MODERATE = Interval(-20, 20)  # where exp and its kin neither overflow nor lose the difference to 1
+
+
+@primitive(vjp=(lambda g, y, x: g * y,), domain=elementwise(MODERATE))
+def exp(x):
+    """Return e^x.  d/dx = e^x."""
+    return np.exp(x)
+
+
+@primitive(vjp=(lambda g, y, x: g * (y + 1.0),), domain=elementwise(MODERATE))
+def expm1(x):
+    """Return e^x - 1, accurate near 0.  d/dx = e^x."""
+    return np.expm1(x)
+
+
+@primitive(vjp=(lambda g, y, x: g / x,), domain=elementwise(POSITIVE))
+def log(x):
+    """Return the natural logarithm of x > 0.  d/dx = 1/x."""
+    return np.log(x)
+
+
+@primitive(vjp=(lambda g, y, x: g / (x + 1.0),), domain=elementwise(Interval(low=-1.0)))
+def log1p(x):
+    """Return log(1 + x) for x > -1, accurate near 0.  d/dx = 1/(1 + x)."""
+    return np.log1p(x)
+
+
+@primitive(vjp=(lambda g, y, x: g * 0.5 / y,), domain=elementwise(POSITIVE))
+def sqrt(x):
+    """Return the square root of x >= 0.  d/dx = 1/(2 sqrt x), infinite at 0."""
+    return np.sqrt(x)
+
+
+@primitive(vjp=(lambda g, y, x: g * cos(x),), domain=elementwise(REAL))
+def sin(x):
+    """Return sin x, x in radians.  d/dx = cos x."""
+    return np.sin(x)
+
+
+@primitive(vjp=(lambda g, y, x: -(g * sin(x)),), domain=elementwise(REAL))
+def cos(x):
+    """Return cos x, x in radians.  d/dx = -sin x."""
+    return np.cos(x)
+
+
+@primitive(vjp=(lambda g, y, x: g * (1.0 - y * y),), domain=elementwise(REAL))
+def tanh(x):
+    """Return tanh x.  d/dx = 1 - tanh^2 x."""
+    return np.tanh(x)
+
+
+@primitive(vjp=(lambda g, y, x: g * exp(-(x * x)) * (2.0 / np.pi**0.5),), domain=elementwise(REAL))
+def erf(x):
+    """Return the error function 2/sqrt(pi) int_0^x exp(-t^2) dt.  d/dx = 2/sqrt(pi) exp(-x^2)."""
+    return scipy.special.erf(x)

@@ -1,0 +1,61 @@
+"""Operations that write: every change of a Tensor's memory is one of these, so versions and recordings see it."""
+
+import numpy as np
+
+from minigan.engine import as_tensor, primitive
+from minigan.engine.domain import REAL, Domain, random_shape
+from minigan.errors import ShapeError
+from minigan.kernels import updates
+
+
+def _same_shapes(n):
+    def draw(rng, side):
+        shape = random_shape(rng, side)
+        return tuple(REAL.draw(rng, shape) for _ in range(n)), {}
+
+    return Domain(draw, order=0)
+
+
+@primitive(vjp=None, domain=_same_shapes(2), mutates=(0,), name="assign")
+def _assign(target, values):
+    np.copyto(target, values)
+    return target
+
+
+def assign(target, values):
+    """Overwrite the values of a leaf in place. What was recorded with the old values can no longer be walked.
+
+    Raises
+    ------
+    ShapeError
+        If `values` does not have the shape of `target`.
+    GraphError
+        If `target` was computed, or its memory is read-only.
+    """
+    values = as_tensor(values)
+    if values.shape != target.shape:
+        raise ShapeError(f"assign: got values of shape {values.shape} for a tensor of shape {target.shape}")
+    _assign(target, values)
+
+
+def _update(kernel, states, hyperparameters):
+    """Declare an optimiser's update ``update(parameters, gradient, *states, *hyperparameters)``: flat, in place."""
+    n = 2 + states
+
+    def draw(rng, side):
+        (size,) = random_shape(rng, side, dims=1, least=1)
+        positive = tuple(np.abs(REAL.draw(rng, (size,))) for _ in range(states))
+        return (REAL.draw(rng, (size,)), REAL.draw(rng, (size,)), *positive, *(np.array(0.5),) * hyperparameters), {}
+
+    @primitive(vjp=None, domain=Domain(draw, order=0), mutates=(0, *range(2, n)), name=f"{kernel.__name__}_update")
+    def update(*arrays):
+        kernel(*arrays[:n], *(a[()] for a in arrays[n:]))
+        return arrays[0]
+
+    return update
+
+
+sgd_update = _update(updates.sgd, states=1, hyperparameters=2)
+adam_update = _update(updates.adam, states=2, hyperparameters=6)
+rmsprop_update = _update(updates.rmsprop, states=1, hyperparameters=3)
+ema_update = _update(updates.ema, states=0, hyperparameters=1)

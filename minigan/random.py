@@ -1,0 +1,71 @@
+"""Explicit randomness: a generator whose draws are recorded like any other operation."""
+
+import numpy as np
+
+from minigan.engine import Domain, modes, primitive
+
+_NOTHING_TO_CHECK = Domain(
+    lambda rng, side: ((), {"generator": rng, "shape": (side,), "dtype": np.dtype("f8")}), order=0
+)
+
+
+@primitive(vjp=(), domain=_NOTHING_TO_CHECK, name="random_normal")
+def _normal(*, generator, shape, dtype):
+    return generator.standard_normal(shape, dtype=dtype)
+
+
+@primitive(vjp=(), domain=_NOTHING_TO_CHECK, name="random_uniform")
+def _uniform(*, generator, shape, dtype):
+    return generator.random(shape, dtype=dtype)
+
+
+@primitive(vjp=(), domain=_NOTHING_TO_CHECK, name="random_signs")
+def _signs(*, generator, shape, dtype):
+    return (1 - 2 * generator.integers(0, 2, size=shape, dtype=np.int8)).astype(dtype)
+
+
+class Generator:
+    """A source of random Tensors. Make one with `default_rng`.
+
+    Attributes
+    ----------
+    numpy : numpy.random.Generator
+        The generator behind it, for everything outside the graph; drawing from it advances this one.
+    """
+
+    def __init__(self, generator):
+        self.numpy = generator
+
+    def normal(self, shape=(), dtype=None):
+        """Draw from the standard normal distribution N(0, 1): a constant Tensor of `shape`."""
+        return _normal(generator=self.numpy, shape=shape, dtype=self._dtype(dtype))
+
+    def uniform(self, shape=(), low=0.0, high=1.0, dtype=None):
+        """Draw uniformly from [low, high): a constant Tensor of `shape`."""
+        u = _uniform(generator=self.numpy, shape=shape, dtype=self._dtype(dtype))
+        return u if (low, high) == (0.0, 1.0) else low + (high - low) * u
+
+    def signs(self, shape=(), dtype=None):
+        """Draw -1 and 1 with equal probability: a constant Tensor of `shape`."""
+        return _signs(generator=self.numpy, shape=shape, dtype=self._dtype(dtype))
+
+    @property
+    def state(self):
+        """The state as a dict of plain numbers and strings; assign it to go on from there."""
+        return self.numpy.bit_generator.state
+
+    @state.setter
+    def state(self, state):
+        self.numpy.bit_generator.state = state
+
+    @staticmethod
+    def _dtype(dtype):
+        return np.dtype(modes.default_dtype if dtype is None else dtype)
+
+
+def default_rng(seed=None):
+    """Return a `Generator`; the same `seed` (int, or sequence of ints) gives the same numbers for ever.
+
+    `seed` may also be a `numpy.random.Generator`, which is then shared, or a `Generator`, which is returned.
+    """
+    return seed if isinstance(seed, Generator) else Generator(np.random.default_rng(seed))
