@@ -9,8 +9,9 @@ from importlib import import_module as _import_module
 __version__ = "0.1.0"
 
 _SUBMODULES = (
-    "checking data engine errors kernels losses metrics nn ops optim penalties plots random training".split()
-)
+    "checking", "data", "engine", "errors", "kernels", "losses", "metrics",
+    "nn", "ops", "optim", "penalties", "plots", "random", "training",
+)  # fmt: skip
 
 # Where each public name lives; all array functions live in `minigan.ops`.
 _HOMES = {
@@ -25,7 +26,7 @@ _HOMES = {
 }
 _HOME_OF = {name: module for module, names in _HOMES.items() for name in names.split()}
 
-__all__ = sorted([*_SUBMODULES, *_HOME_OF])  # noqa: PLE0604
+__all__ = sorted([*_SUBMODULES, *_HOME_OF])
 
 
 def __getattr__(name):

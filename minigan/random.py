@@ -69,3 +69,17 @@ def default_rng(seed=None):
     `seed` may also be a `numpy.random.Generator`, which is then shared, or a `Generator`, which is returned.
     """
     return seed if isinstance(seed, Generator) else Generator(np.random.default_rng(seed))
+
+
+_package = default_rng(0)
+
+
+def seed(seed):
+    """Seed the package's own generator, from which layers draw their first weights unless they are given an `rng`."""
+    global _package
+    _package = default_rng(seed)
+
+
+def default_rng_or_package(rng):
+    """Return the generator given, or the package's own for None."""
+    return _package if rng is None else default_rng(rng)

@@ -3,7 +3,6 @@
 import os
 import tempfile
 from contextlib import contextmanager
-from pathlib import Path
 
 
 def cache_folder():

@@ -89,7 +89,8 @@ class ArrayDataset:
     @cached_property
     def std(self):
         """Standard deviation over all entries."""
-        return self._average(lambda x: (x - self.mean) ** 2) ** 0.5
+        mean = np.float64(self.mean)  # not a Python float: the square of a large float32 would overflow
+        return self._average(lambda x: (x - mean) ** 2) ** 0.5
 
     def _average(self, f):
         """Average f(x) over all entries, 1,024 rows at a time: the whole array never exists as floats."""
@@ -103,7 +104,7 @@ class ImageDataset(ArrayDataset):
     Parameters
     ----------
     pixels : (N, H, W) uint8
-        0 is black, 255 white. It is not copied, and becomes read-only.
+        0 is black, 255 white. It is not copied.
     name : str
     labels : (N,) uint8, optional
 

@@ -15,7 +15,8 @@ from minigan.errors import DataError
 
 _TIMEOUT = (10, 30)  # seconds: to connect, and between two pieces
 _TRIES = 5  # on one mirror, each of which must bring new bytes
-_CHUNK = 2**16
+_PIECE = 2**13  # bytes taken from the network at a time: what a broken connection may cost
+_SLACK = 2**16  # bytes that gzip may add to what cannot be compressed
 
 
 def download(name, *, size, sha256, mirrors, folder):
@@ -84,25 +85,22 @@ def _retrieve(url, file, size, sha256):
         if not resumed:
             raise
         return _retrieve(url, file, size, sha256)  # the old part may be to blame: once more from the start
-    part.unlink()
+    part.unlink(missing_ok=True)  # there is none if another process was first
 
 
 def _fetch_and_unpack(url, output_file, _pooch, *, part, size):
     """Complete `part` from the mirror, then unpack it to `output_file`; pooch calls this, and checks the result."""
     from requests import RequestException
 
-    longest = size + _CHUNK  # gzip never adds more than that
-    for _ in range(_TRIES):
+    longest = size + _SLACK
+    for tries_left in reversed(range(_TRIES)):
         before = _length(part)
         try:
             _fetch_rest(url, part, longest)
             break
-        except RequestException as error:
-            failure = error
-            if _length(part) <= before:
+        except RequestException:
+            if not tries_left or _length(part) <= before:
                 raise
-    else:
-        raise failure
     _unpack(part, output_file, size)
 
 
@@ -117,7 +115,9 @@ def _fetch_rest(url, part, longest):
         headers["Range"] = f"bytes={start}-"
     with requests.get(url, headers=headers, stream=True, timeout=_TIMEOUT) as response:
         if response.status_code == requests.codes.requested_range_not_satisfiable:
-            raise ValueError("the part on disk is not shorter than the file")
+            if response.headers.get("Content-Range") == f"bytes */{start}":
+                return  # nothing is lacking: an earlier try ended between the last byte and the unpacking
+            raise ValueError("the part on disk is longer than the file")
         response.raise_for_status()
         if response.status_code != requests.codes.partial_content:
             start = 0  # the mirror cannot resume and sends everything
@@ -127,7 +127,7 @@ def _fetch_rest(url, part, longest):
         total = start + int(length) if length else None
         bar = tqdm(total=total, initial=start, desc=part.name.split(".")[0], unit="B", unit_scale=True, disable=None)
         with bar, open(part, "ab" if start else "wb") as file:
-            for chunk in response.iter_content(_CHUNK):
+            for chunk in response.iter_content(_PIECE):
                 file.write(chunk)
                 bar.update(len(chunk))
                 if file.tell() > longest:
@@ -140,7 +140,7 @@ def _unpack(part, output_file, size):
     """Write the unpacked bytes of `part`, at most one more than `size`."""
     try:
         with (gzip.open if is_gzipped(part) else open)(part, "rb") as source, open(output_file, "wb") as target:
-            while (left := size + 1 - target.tell()) and (chunk := source.read(min(_CHUNK, left))):
+            while (left := size + 1 - target.tell()) and (chunk := source.read(min(2**20, left))):
                 target.write(chunk)
     except (EOFError, gzip.BadGzipFile, zlib.error) as error:
         raise ValueError(f"damaged gzip data ({error})")

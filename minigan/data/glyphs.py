@@ -16,12 +16,12 @@ from minigan.errors import ConfigError
 
 # Faces whose digits differ: no oblique beside its upright (the random shear makes those), none with a slashed zero.
 FACES = (
-    "DejaVuSans DejaVuSans-Bold DejaVuSerif DejaVuSerif-Bold STIXGeneral STIXGeneralBol STIXGeneralItalic "
-    "STIXGeneralBolIta cmr10 cmb10 cmss10 cmti10 cmtt10"
-).split()
+    *("DejaVuSans", "DejaVuSans-Bold", "DejaVuSerif", "DejaVuSerif-Bold"),
+    *("STIXGeneral", "STIXGeneralBol", "STIXGeneralItalic", "STIXGeneralBolIta"),
+    *("cmr10", "cmb10", "cmss10", "cmti10", "cmtt10"),
+)
 SIDE, BOX = 28, 20  # pixels
 _EDITION = 1  # part of the cache's file name: to be raised when the drawing below changes
-_SHEET = 1000  # images drawn at a time, one below the other
 
 
 def glyphs(n=10_000, seed=0, *, cache=None):
@@ -81,14 +81,12 @@ def draw_glyphs(labels, seed):
     shift = _between(-1.5, 1.5, choices[:, 5:7])  # pixels
     stroke = _between(0.0, 1.5, choices[:, 7])  # pixels, of a pen that follows the outline
 
+    draw = _painter()
     pixels = np.empty((len(labels), SIDE, SIDE), dtype=np.uint8)
-    for start in range(0, len(labels), _SHEET):
-        paths = []
-        for i in range(start, min(start + _SHEET, len(labels))):
-            path, points = outlines[face[i]][labels[i]]
-            distort = _rotation(angle[i]) @ np.array([[aspect[i], shear[i]], [0.0, 1.0]])
-            paths.append((path, *_fit(points, distort, scale[i] * BOX - stroke[i], shift[i]), stroke[i]))
-        pixels[start : start + _SHEET] = _rasterise(paths)
+    for i, digit in enumerate(labels):
+        path, points = outlines[face[i]][digit]
+        distort = _rotation(angle[i]) @ np.array([[aspect[i], shear[i]], [0.0, 1.0]])
+        pixels[i] = draw(path, *_fit(points, distort, scale[i] * BOX - stroke[i], shift[i]), stroke[i])
     return pixels
 
 
@@ -119,25 +117,27 @@ def _fit(points, distort, size, shift):
     return zoom * distort, SIDE / 2 + shift - zoom * (low + high) / 2
 
 
-def _rasterise(paths):
-    """Draw (path, matrix, offset, stroke width) each on its own square; return (N, 28, 28) uint8."""
+def _painter():
+    """Return a function that fills a path, mapped by (matrix, offset), and follows its edge with a pen."""
     from matplotlib.backends.backend_agg import RendererAgg
     from matplotlib.transforms import Affine2D
 
-    sheet = RendererAgg(SIDE, SIDE * len(paths), dpi=72)  # at 72 dpi, line widths are in pixels
-    pen = sheet.new_gc()
+    canvas = RendererAgg(SIDE, SIDE, dpi=72)  # at 72 dpi, line widths are in pixels
+    coverage = np.asarray(canvas.buffer_rgba())[:, :, 3]  # (28, 28) uint8, a view
+    pen = canvas.new_gc()
     pen.set_foreground("white")
     pen.set_joinstyle("round")
     pen.set_snap(False)
-    for i, (path, matrix, offset, stroke) in enumerate(paths):
+
+    def draw(path, matrix, offset, stroke):
         place = np.eye(3)
-        place[:2, :2] = matrix
-        place[:2, 2] = offset
-        place[1, 2] += SIDE * (len(paths) - 1 - i)  # the renderer counts from the bottom
+        place[:2, :2], place[:2, 2] = matrix, offset
         pen.set_linewidth(stroke)
-        sheet.draw_path(pen, path, Affine2D(place), (1.0, 1.0, 1.0))
-    coverage = np.asarray(sheet.buffer_rgba())[:, :, 3]
-    return coverage.reshape(len(paths), SIDE, SIDE)
+        canvas.clear()
+        canvas.draw_path(pen, path, Affine2D(place), (1.0, 1.0, 1.0))
+        return coverage
+
+    return draw
 
 
 def _remember(folder, n, seed, labels):
@@ -153,7 +153,7 @@ def _remember(folder, n, seed, labels):
 def _load(file, n):
     """Return the cached images, or None if there are none or the file is damaged (npz holds a checksum)."""
     try:
-        with np.load(file, allow_pickle=False) as archive:
+        with open(file, "rb") as source, np.load(source, allow_pickle=False) as archive:
             pixels = archive["pixels"]
     except Exception:  # a damaged zip raises many kinds; none is worth more than drawing again
         return None

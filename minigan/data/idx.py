@@ -17,6 +17,7 @@ import numpy as np
 from minigan.errors import DataError
 
 _TYPES = {0x08: "uint8", 0x09: "int8", 0x0B: "int16", 0x0C: "int32", 0x0D: "float32", 0x0E: "float64"}
+_MOST_AXES = 4  # N, C, H, W
 _CHUNK = 2**20
 _LARGEST_UNPACKED = 2**30  # a gzipped file of 1 MB can unpack to 1 GB of zeros
 
@@ -95,11 +96,13 @@ def _read_header(file, path, item_shape):
         )
     if magic[2] != 0x08:
         raise DataError(f"{path}: holds {_TYPES[magic[2]]} values, expected uint8 (type 08 in its third byte)")
+    if not 1 <= magic[3] <= _MOST_AXES:
+        raise DataError(f"{path}: has {magic[3]} axes, expected 1 for labels or 3 for images; is it the right file?")
     lengths = file.read(4 * magic[3])
     if len(lengths) < 4 * magic[3]:
         raise DataError(f"{path}: ends inside its header, the file is truncated; copy or download it again")
     shape = tuple(int(length) for length in np.frombuffer(lengths, dtype=">u4"))
-    if not shape or 0 in shape:
+    if 0 in shape:
         raise DataError(f"{path}: holds no items, its shape is {shape}; pass another file")
     if item_shape is not None and shape[1:] != item_shape:
         raise DataError(f"{path}: holds items of shape {shape[1:]}, expected {item_shape}; is it the right file?")

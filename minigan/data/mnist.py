@@ -100,4 +100,4 @@ def _download(names, mirrors, cache):
         raise DataError(
             f"{error}; or get MNIST's four files by hand and pass their folder as path (--data), "
             "or set MINIGAN_DATA to the folder that holds them in a folder named mnist"
-        )
+        ) from None

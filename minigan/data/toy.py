@@ -59,7 +59,7 @@ class Mixture:
         second_moment = self.weights @ ((self.means**2).mean(axis=1) + self.stds**2)
         self.std = float(np.sqrt(second_moment - self.mean**2))
 
-        # For fast draws: float32 tables of one shape, (K, D), and the upper ends of the first K - 1 intervals of [0, 1).
+        # For fast draws: float32 tables (K, D), and where [0, 1) is cut into K intervals as long as the weights.
         self._centres = self.means.astype(np.float32)
         self._widths = np.repeat(self.stds.astype(np.float32)[:, np.newaxis], dimension, axis=1)
         self._cuts = np.cumsum(self.weights)[:-1]

@@ -14,10 +14,11 @@ from minigan.plots.heatmap import plane, square_view
 from minigan.plots.images import mosaic
 
 PALETTE_FRAMES = 8  # frames that the shared palette is chosen from
+NEAR = 6  # colours that differ by less in every channel (of 0 to 255) look the same
 LABEL_HEIGHT = 24  # pixels above a grid of images, for the step
 
 
-def animate(frames, path, *, seconds=6.0, pause=2.0, dpi=100, colours=64, progress=False, total=None):
+def animate(frames, path, *, seconds=6.0, pause=2.0, dpi=100, colours=128, progress=False, total=None):
     """Write frames as a GIF that loops for ever and rests on its last frame.
 
     All frames share one palette, and no colours are mixed by dithering: what stands still stays the same bytes, and
@@ -65,7 +66,7 @@ def animate(frames, path, *, seconds=6.0, pause=2.0, dpi=100, colours=64, progre
     if len({picture.size for picture in pictures}) > 1:
         raise ShapeError(f"animate: frames differ in size (width, height): {sorted({p.size for p in pictures})}")
     palette = _shared_palette(pictures, colours)
-    indexed = [picture.quantize(palette=palette, dither=Image.Dither.NONE) for picture in pictures]
+    indexed = [_indexed(picture, palette) for picture in pictures]
     durations = [max(20, round(1000 * seconds / len(indexed)))] * len(indexed)
     durations[-1] += round(1000 * pause)
     buffer = io.BytesIO()
@@ -159,15 +160,32 @@ def _picture(i, frame, dpi):
 
 
 def _shared_palette(pictures, colours):
-    """Choose one palette from some frames spread over the whole animation, seen as one tall picture.
+    """Choose at most `colours` colours (n, 3) for all frames, looking at some spread over the whole animation.
 
-    The most frequent colours (paper, grid, lines) come first and stay exact; median cut alone would tint the paper.
+    The most frequent colour comes first and stays exact (paper, grid, lines), all colours near it are struck off, and
+    so on; "near" grows until the palette is large enough for what is left. So no colour, however rare, moves far.
     """
     chosen = [pictures[i] for i in np.unique(np.linspace(0, len(pictures) - 1, PALETTE_FRAMES).astype(int))]
     tall = Image.fromarray(np.concatenate([np.asarray(picture) for picture in chosen]))
     counts = sorted(tall.getcolors(tall.width * tall.height), reverse=True)
-    exact = [channel for _, colour in counts[: colours // 4] for channel in colour]
-    mixed = tall.quantize(colours - len(exact) // 3, method=Image.Quantize.MEDIANCUT).getpalette()
-    palette = Image.new("P", (1, 1))
-    palette.putpalette((exact + mixed)[: 3 * colours])
-    return palette
+    near = NEAR
+    while True:
+        left = np.array([colour for _, colour in counts])
+        palette = []
+        while len(left) and len(palette) < colours:
+            palette.append(left[0])
+            left = left[np.abs(left - left[0]).max(axis=1) >= near]
+        if not len(left):
+            return np.array(palette)
+        near *= 1.25
+
+
+def _indexed(picture, palette):
+    """Replace each pixel by the nearest colour of the palette. (Pillow's own search is not exact.)"""
+    packed = np.asarray(picture).astype(np.int32) @ [65536, 256, 1]
+    distinct, where = np.unique(packed, return_inverse=True)
+    rgb = np.stack([distinct >> 16, distinct >> 8 & 255, distinct & 255], axis=1)
+    nearest = ((rgb[:, None] - palette) ** 2).sum(axis=-1).argmin(axis=1).astype(np.uint8)
+    indexed = Image.fromarray(nearest[where].reshape(packed.shape), "P")
+    indexed.putpalette(palette.astype(np.uint8).tobytes())
+    return indexed

@@ -4,7 +4,7 @@ import numpy as np
 from matplotlib.ticker import EngFormatter, MaxNLocator, StrMethodFormatter
 
 from minigan.errors import ConfigError, DataError
-from minigan.plots.style import DISCRIMINATOR, FAKE, INK, MUTED, REAL, legend_above, new_figure, styled
+from minigan.plots.style import DISCRIMINATOR, FAKE, INK, REAL, legend_above, new_figure, styled
 
 
 @styled
@@ -28,7 +28,7 @@ def history(records, series, *, ylabel, title=None, references=None, smooth=0.04
         Width of the moving mean as a fraction of the number of records, in [0, 1); 0 smooths nothing.
     limits : (float, float), optional
         Range of the vertical axis. By default the axis follows the curves and ignores the most extreme 0.5 % of the
-        values on either side; a note under the plot says how many points it does not show.
+        values on either side; the axis label says how many points it does not show.
 
     Returns
     -------
@@ -55,15 +55,15 @@ def history(records, series, *, ylabel, title=None, references=None, smooth=0.04
         ax.plot(steps, mean, color=colour, label=label, marker="o" if len(values) == 1 else None)
         raw.append(values)
         shown += [values, mean]
-    for (label, value), dashes in zip((references or {}).items(), ["--", ":", "-."] * 9, strict=False):
-        ax.axhline(value, color=INK, linestyle=dashes, linewidth=1.1, label=label)
+    for label, value in (references or {}).items():
+        ax.axhline(value, color=INK, linestyle="--", linewidth=1.1)
+        ax.text(1.01, value, label, transform=ax.get_yaxis_transform(), va="center", fontsize=10)
         shown.append(np.array([value]))
     ax.set_ylim(limits or _robust_limits(shown))
-    _label_steps(ax)
+    _label_steps(ax, _hidden(ax, raw))
     ax.set_ylabel(ylabel)
     ax.set_title(title or "", pad=26)
     legend_above(ax)
-    _note_hidden(ax, raw)
     return fig
 
 
@@ -164,15 +164,14 @@ def _robust_limits(shown):
     return min(low) - margin, max(high) + margin
 
 
-def _note_hidden(ax, raw):
+def _hidden(ax, raw):
+    """Count the values that lie above or below the axes."""
     low, high = ax.get_ylim()
-    hidden = sum(int(np.sum((values < low) | (values > high))) for values in raw)
-    if hidden:
-        ax.text(0.995, 0.02, f"{hidden:,} extreme values not shown", transform=ax.transAxes, ha="right", color=MUTED)
+    return sum(int(np.sum((values < low) | (values > high))) for values in raw)
 
 
-def _label_steps(ax):
-    ax.set_xlabel("training step")
+def _label_steps(ax, hidden):
+    ax.set_xlabel("training step" + (f"   ({hidden:,} extreme values not shown)" if hidden else ""))
     ax.xaxis.set_major_locator(MaxNLocator(6, integer=True))
     many = ax.dataLim.x1 >= 1e5
     ax.xaxis.set_major_formatter(EngFormatter(sep="") if many else StrMethodFormatter("{x:,.0f}"))

@@ -49,7 +49,7 @@ def density1d(real, fake, *, discriminator=None, density=None, view=None, title=
     """
     real, fake = as_samples("real", real, 1)[:, 0], as_samples("fake", fake, 1)[:, 0]
     low, high = view or _view(real)
-    fig = new_figure(6.0, 4.4 if discriminator else 3.4)
+    fig = new_figure(height=4.2 if discriminator else 3.2)
     panels = fig.subplots(
         2 if discriminator else 1, 1, sharex=True, squeeze=False, height_ratios=_RATIOS[bool(discriminator)]
     )[:, 0]
@@ -113,7 +113,7 @@ def generator_map(z, x, *, title=None):
     outputs = as_samples("x", curves.ravel(), 1)[:, 0]
     order = np.argsort(z)
 
-    fig = new_figure(6.0, 4.8)
+    fig = new_figure(height=4.6)
     grid = fig.add_gridspec(2, 2, width_ratios=[4, 1], height_ratios=[1, 4])
     ax = fig.add_subplot(grid[1, 0])
     above, beside = fig.add_subplot(grid[0, 0], sharex=ax), fig.add_subplot(grid[1, 1], sharey=ax)

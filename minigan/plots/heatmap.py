@@ -46,7 +46,7 @@ def plane(real, fake, *, discriminator=None, gradient=None, view=None, title=Non
     view = view or square_view(real)
     if len(view) != 4:
         raise ShapeError(f"plane: view has {len(view)} numbers, expected (x_low, x_high, y_low, y_high)")
-    fig = new_figure(6.0, 5.6 if discriminator else 6.0)
+    fig = new_figure(height=4.8 if discriminator else 5.4)
     ax = fig.subplots()
     if discriminator is not None:
         _heat_map(fig, ax, discriminator, view)

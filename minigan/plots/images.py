@@ -3,7 +3,7 @@
 import numpy as np
 
 from minigan.errors import DataError, ShapeError
-from minigan.plots.style import new_figure, styled
+from minigan.plots.style import WIDTH, new_figure, styled
 
 GAP = 1  # pixels between two images
 GAP_GREY = 0.35  # neither image ink nor paper, so that the grid reads on a light and on a dark page
@@ -34,7 +34,7 @@ def image_grid(images, *, columns=None, title=None):
         If values lie outside [0, 1].
     """
     grid = mosaic(images, columns)
-    fig = new_figure(6.0, 6.0 * grid.shape[0] / grid.shape[1] + (0.3 if title else 0.0))
+    fig = new_figure(height=WIDTH * grid.shape[0] / grid.shape[1] + (0.3 if title else 0.0))
     ax = fig.subplots()
     ax.imshow(grid, cmap="gray", vmin=0, vmax=1)
     ax.set_axis_off()

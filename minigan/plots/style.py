@@ -20,6 +20,8 @@ MUTED = "#6b6b6b"
 PAPER = "#ffffff"
 GRID = "#e3e3e3"
 
+WIDTH = 5.2  # inches; with letters of 11 points a picture stays readable across the width of a phone
+
 # D(x) from 0 (taken for generated) over 0.5 (cannot tell: paper) to 1 (taken for real), pale enough to draw on.
 BELIEF = LinearSegmentedColormap.from_list("belief", ["#f0a472", "#f8d5bd", PAPER, "#bcdcf0", "#6fb2dc"])
 
@@ -89,8 +91,8 @@ def styled(function):
     return wrapper
 
 
-def new_figure(width=6.0, height=3.6):
-    """Make an empty figure, in inches. Six inches with 11 point letters stay readable on a phone."""
+def new_figure(width=WIDTH, height=3.4):
+    """Make an empty figure, in inches."""
     fig = StyledFigure(figsize=(width, height), layout="constrained")
     FigureCanvasAgg(fig)
     return fig

@@ -1,0 +1,8 @@
+"""Training: the GAN, its run folder, the presets and the report."""
+
+from minigan.training.config import Config
+from minigan.training.gan import GAN
+from minigan.training.latent import Latent
+from minigan.training.run import RunFolder
+
+__all__ = ["GAN", "Config", "Latent", "RunFolder"]

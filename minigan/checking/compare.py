@@ -1,0 +1,154 @@
+"""One comparison: the claimed gradient against the numerical derivative in one direction."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from minigan.checking.differences import ENOUGH, START, Derivative, differentiate
+from minigan.checking.directions import sizes_of
+from minigan.checking.subject import Subject
+
+_CLAIM_FACTOR = 16.0  # the claimed <g, v> may be off by so many roundings of the sum of |g_i v_i|
+_WEAK = 0.1  # a comparison proves something if its error is below this part of the derivative
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """<claimed gradient, v> beside the numerical derivative along v.
+
+    Attributes
+    ----------
+    argument : int
+        Position of the input that moves.
+    index : tuple of int or None
+        The coordinate, where v moves one element only.
+    claimed : float
+        <g, v>.
+    numerical : Derivative
+    tolerance : float
+        Rounding of `claimed`.
+    scale : float
+        Euclidean norm of the terms g_i v_i: the typical size of <g, v> over random signs.
+    """
+
+    argument: int
+    index: tuple[int, ...] | None
+    claimed: float
+    numerical: Derivative
+    tolerance: float
+    scale: float
+
+    @property
+    def margin(self) -> float:
+        """How far claimed and numerical may be apart: error of the one plus rounding of the other."""
+        return self.numerical.error + self.tolerance
+
+    @property
+    def agrees(self) -> bool:
+        """Whether the claim lies within the margin; a margin that is infinite refutes nothing."""
+        if not np.isfinite(self.claimed):
+            return False
+        return self.margin == np.inf or abs(self.claimed - self.numerical.value) <= self.margin
+
+    @property
+    def weak(self) -> bool:
+        """Whether agreement proves nothing: the derivative is zero, or hidden below noise or behind a kink."""
+        return not self.margin <= _WEAK * max(self.scale, abs(self.numerical.value))
+
+
+class Comparer:
+    """Compares at one point, with one cotangent; remembers which step served each kind of direction.
+
+    Parameters
+    ----------
+    subject : Subject
+    inputs : sequence
+        The point.
+    cotangents : list of arrays
+        Weights that make one number of the outputs.
+    gradients : list of arrays
+        The claimed gradients, one for each of ``subject.argnums``.
+    """
+
+    def __init__(self, subject: Subject, inputs: Sequence[Any], cotangents: list, gradients: list):
+        self.subject = subject
+        self.inputs = list(inputs)
+        self.cotangents = cotangents
+        self.gradients = dict(zip(subject.argnums, gradients, strict=True))
+        outputs = subject.values(self.inputs)
+        self._at_zero = project(outputs, cotangents)
+        self._epsilon = max(float(np.finfo(y.dtype).eps) for y in outputs)
+        self._steps: dict[Any, float] = {}
+
+    def along(self, argument: int, v: np.ndarray, kind: str = "even", *, careful: bool = False) -> Comparison:
+        """Compare along `v`, an array of the shape of the input `argument`.
+
+        `careful` measures anew on other points and at every scale: a second, independent opinion.
+        """
+        return self._compare(argument, None, v, kind, careful)
+
+    def coordinate(self, argument: int, index: tuple[int, ...], *, careful: bool = False) -> Comparison:
+        """Compare one element of the gradient; `claimed` and `numerical` are in units of the gradient itself."""
+        x = self.inputs[argument]
+        v = np.zeros(x.shape)
+        v[index] = sizes_of(x)[index] if np.isfinite(x[index]) else 0.0
+        scaled = self._compare(argument, index, v, "coordinate", careful)
+        return _in_units_of(scaled, float(v[index]) or 1.0)
+
+    def _compare(self, argument: int, index: Any, v: np.ndarray, kind: str, careful: bool) -> Comparison:
+        terms = np.asarray(self.gradients[argument], dtype=float) * v
+        scale = float(np.linalg.norm(terms)) if np.all(np.isfinite(terms)) else 0.0
+        numerical = self._differentiate(argument, v, kind, scale, careful)
+        tolerance = _CLAIM_FACTOR * np.finfo(float).eps * float(np.sum(np.abs(terms)))
+        return Comparison(argument, index, float(np.sum(terms)), numerical, tolerance, scale)
+
+    def _differentiate(self, argument: int, v: np.ndarray, kind: str, scale: float, careful: bool) -> Derivative:
+        x, moved = self.inputs[argument], list(self.inputs)
+
+        def phi(t: float) -> float:
+            if t == 0:
+                return self._at_zero
+            moved[argument] = x + t * v
+            return self._project_or_nan(moved)
+
+        length = float(np.max(np.abs(v), initial=0.0)) or 1.0
+        start, enough = self._steps.get((argument, kind), START), ENOUGH
+        if careful:
+            start, enough = 0.7 * START, 0.0
+        largest = max(1.0, 1 / length)
+        result = differentiate(phi, epsilon=self._epsilon, scale=scale, start=start, largest=largest, enough=enough)
+        if not careful and np.isfinite(result.step):
+            self._steps[argument, kind] = result.step
+        return result
+
+    def _project_or_nan(self, inputs: list) -> float:
+        """Return sum_k <cotangents[k], outputs[k]>; NaN where f is not defined, also if an exception says so."""
+        try:
+            with np.errstate(all="ignore"):
+                return project(self.subject.values(inputs), self.cotangents)
+        except (ArithmeticError, ValueError):
+            return float("nan")
+
+
+def project(outputs: list, cotangents: list) -> float:
+    """Return ``sum_k <cotangents[k], outputs[k]>`` in float64."""
+    pairs = zip(cotangents, outputs, strict=True)
+    return float(sum(np.vdot(c, y.astype(np.float64)) for c, y in pairs))
+
+
+def _in_units_of(comparison: Comparison, length: float) -> Comparison:
+    """Divide everything by the length of the step along a coordinate."""
+    d = comparison.numerical
+    numerical = Derivative(
+        d.value / length, d.error / length, d.step, d.kink, d.left / length, d.right / length, d.noise, d.windows
+    )
+    return Comparison(
+        comparison.argument,
+        comparison.index,
+        comparison.claimed / length,
+        numerical,
+        comparison.tolerance / length,
+        comparison.scale / length,
+    )

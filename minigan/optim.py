@@ -1,0 +1,212 @@
+"""Optimisers: how parameters follow their gradients. Also averages of parameters, and limits on both.
+
+The parameters of one optimiser live side by side in one flat buffer, so that an update is one pass of one kernel.
+"""
+
+import copy
+import itertools
+
+import numpy as np
+
+from minigan.engine import Tensor, no_grad
+from minigan.errors import ConfigError, DTypeError, GraphError
+from minigan.ops import norm, writes
+
+
+def flatten(parameters):
+    """Move parameters side by side into one flat buffer, where they stay, and return it as a Tensor (P,).
+
+    If they are there already (another optimiser, an average), that buffer is returned.
+    """
+    parameters = list(parameters)
+    if not parameters:
+        raise ConfigError("optimiser: got no parameters; pass module.parameters()")
+    if len({id(p) for p in parameters}) != len(parameters):
+        raise ConfigError("optimiser: a parameter is in the list twice")
+    dtypes = sorted({str(p.dtype) for p in parameters})
+    if len(dtypes) > 1:
+        raise DTypeError(f"optimiser: parameters of dtypes {', '.join(dtypes)}; build one optimiser for each dtype")
+    if (buffer := _common_buffer(parameters)) is not None:
+        return buffer
+    buffer = Tensor(np.concatenate([p._data.reshape(-1) for p in parameters]))
+    for p, piece in zip(parameters, _pieces(buffer._data, parameters), strict=True):
+        p._data = piece.reshape(p.shape)
+        p._version = buffer._version  # a write to the buffer is a write to each of them
+    return buffer
+
+
+def _pieces(flat, parameters):
+    """Cut a flat array into one piece for each parameter."""
+    return np.split(flat, np.cumsum([p.size for p in parameters])[:-1])
+
+
+def _common_buffer(parameters):
+    base = parameters[0]._data.base
+    if base is None or base.ndim != 1 or base.size != sum(p.size for p in parameters):
+        return None
+    for p, piece in zip(parameters, _pieces(base, parameters), strict=True):
+        if p._data.base is not base or p._data.ctypes.data != piece.ctypes.data:
+            return None
+    return Tensor(base, version=parameters[0]._version)
+
+
+class Optimiser:
+    """Base of the optimisers.
+
+    Parameters
+    ----------
+    params : iterable of Parameter
+    lr : float
+        The learning rate; the attribute may be assigned at any time.
+    """
+
+    state_names = ()  # flat arrays that belong to an optimiser's state
+
+    def __init__(self, params, lr):
+        self.params = list(params)
+        self.lr = lr
+        self.t = 0
+        self._flat = flatten(self.params)
+        self._grad = np.zeros_like(self._flat._data)
+        for name in self.state_names:
+            setattr(self, name, Tensor(np.zeros_like(self._flat._data)))
+
+    def zero_grad(self):
+        """Forget the gradients: ``.grad`` of every parameter becomes None."""
+        for p in self.params:
+            p.grad = None
+
+    def step(self):
+        """Move every parameter that has a gradient.
+
+        Raises
+        ------
+        GraphError
+            If another optimiser has taken the parameters over since.
+        """
+        if any(p._data.base is not self._flat._data for p in self.params):
+            raise GraphError("step: another optimiser has taken these parameters over; use one for each parameter")
+        self.t += 1
+        start = 0
+        with no_grad():
+            for has_grad, run in itertools.groupby(self.params, lambda p: p.grad is not None):
+                run = list(run)
+                part = slice(start, start + sum(p.size for p in run))
+                start = part.stop
+                if has_grad:
+                    np.concatenate([p.grad._data.reshape(-1) for p in run], out=self._grad[part])
+                    self._update(*(self._part(x, part) for x in self._arrays()))
+
+    def _arrays(self):
+        return (self._flat, Tensor(self._grad), *(getattr(self, name) for name in self.state_names))
+
+    @staticmethod
+    def _part(x, part):
+        return x if part == slice(0, x.size) else Tensor(x._data[part], version=x._version)
+
+    def _update(self, p, g, *states):
+        raise TypeError(f"{type(self).__name__} has no _update")
+
+    def state_dict(self):
+        """Return the state as arrays: what a checkpoint needs beside the parameters. ``lr`` is not in it."""
+        return {"t": np.array(self.t), **{name: getattr(self, name).numpy() for name in self.state_names}}
+
+    def load_state_dict(self, state):
+        """Restore what `state_dict` returned."""
+        self.t = int(state["t"])
+        for name in self.state_names:
+            getattr(self, name).assign(np.asarray(state[name]))
+
+
+class SGD(Optimiser):
+    """Gradient descent with heavy-ball momentum: u <- momentum u + g, p <- p - lr u (Polyak, 1964; PyTorch's form)."""
+
+    state_names = ("velocity",)
+
+    def __init__(self, params, lr, momentum=0.0):
+        super().__init__(params, lr)
+        self.momentum = momentum
+
+    def _update(self, p, g, velocity):
+        writes.sgd_update(p, g, velocity, float(self.lr), float(self.momentum))
+
+
+class Adam(Optimiser):
+    """Adam (Kingma & Ba, 2015, algorithm 1).
+
+    m <- b1 m + (1-b1) g,  v <- b2 v + (1-b2) g^2,  p <- p - lr m' / (sqrt(v') + eps), with m' = m / (1 - b1^t) and
+    v' = v / (1 - b2^t): averages that start at 0, corrected for it.
+    """
+
+    state_names = ("m", "v")
+
+    def __init__(self, params, lr, betas=(0.9, 0.999), eps=1e-8):
+        super().__init__(params, lr)
+        self.betas, self.eps = betas, eps
+
+    def _update(self, p, g, m, v):
+        b1, b2 = self.betas
+        corrections = 1.0 - b1**self.t, 1.0 - b2**self.t
+        writes.adam_update(p, g, m, v, float(self.lr), float(b1), float(b2), float(self.eps), *corrections)
+
+
+class RMSProp(Optimiser):
+    """RMSProp (Tieleman & Hinton, 2012): v <- alpha v + (1-alpha) g^2, p <- p - lr g / (sqrt(v) + eps)."""
+
+    state_names = ("v",)
+
+    def __init__(self, params, lr, alpha=0.99, eps=1e-8):
+        super().__init__(params, lr)
+        self.alpha, self.eps = alpha, eps
+
+    def _update(self, p, g, v):
+        writes.rmsprop_update(p, g, v, float(self.lr), float(self.alpha), float(self.eps))
+
+
+class EMA:
+    """Exponential moving average of a module's parameters: a <- decay a + (1 - decay) p at each `update`.
+
+    Attributes
+    ----------
+    module : Module
+        A copy of the module with the averaged parameters; buffers are copied as they are.
+    """
+
+    def __init__(self, module, decay):
+        self.decay = decay
+        self.source = module
+        self.module = copy.deepcopy(module)
+        self._flat = flatten(module.parameters())
+        self._average = flatten(self.module.parameters())
+
+    def update(self):
+        """Take the present parameters into the average."""
+        if self.source.parameters()[0]._data.base is not self._flat._data:
+            self._flat = flatten(self.source.parameters())
+        with no_grad():
+            writes.ema_update(self._average, self._flat, float(self.decay))
+        for (_, own), (_, source) in zip(self.module.named_buffers(), self.source.named_buffers(), strict=True):
+            own.assign(source)
+
+
+def clip_grad_norm(params, max_norm):
+    """Scale all gradients together so that their joint Euclidean norm is at most `max_norm` (Pascanu et al., 2013).
+
+    Returns
+    -------
+    float
+        The norm before.
+    """
+    with_grad = [p for p in params if p.grad is not None]
+    total = float(np.sqrt(sum(norm(p.grad.detach()).item() ** 2 for p in with_grad)))
+    if total > max_norm:
+        for p in with_grad:
+            p.grad = (p.grad * (max_norm / total)).detach()
+    return total
+
+
+def clip_weights(params, limit):
+    """Limit every parameter to [-limit, limit], in place (Arjovsky et al., 2017, algorithm 1)."""
+    with no_grad():
+        for p in params:
+            p.assign(p.clip(-limit, limit))

@@ -1,0 +1,365 @@
+"""GAN: two networks, the game between them, and everything the next step depends on."""
+
+import dataclasses
+import math
+
+import numpy as np
+from tqdm.auto import tqdm
+
+from minigan import data as datasets
+from minigan import losses, optim, penalties, random
+from minigan.engine import Tensor, modes, no_grad
+from minigan.errors import CheckpointError, ConfigError, DataError, ShapeError, TrainingDiverged
+from minigan.kernels.elementwise import sigmoid
+from minigan.training.config import Config
+from minigan.training.latent import latent_for
+from minigan.training.run import RunFolder
+from minigan.training.schedules import geometric, warmup_cosine
+
+
+class GAN:
+    """A generator and a discriminator, trained against each other.
+
+    Parameters
+    ----------
+    generator : Module (N, Z) -> (N, ...)
+        From noise to samples, in the data's shape.
+    discriminator : Module (N, ...) -> (N, 1) or (N,)
+        From samples to logits.
+    loss : str or losses.Loss
+    config : Config, optional
+        All options at once; `options` override it.
+    **options
+        Fields of `Config`: ``lr_g=1e-3, r1=0.1, ema=0.99, latent_normals=8``. The noise has as many normal entries as
+        the generator's first Dense layer takes, unless `latent_normals` or `latent_signs` say otherwise.
+
+    Attributes
+    ----------
+    step : int
+        Training steps done.
+    history : list of dict
+        What was logged: step, d_loss, g_loss, d_real = mean sigmoid(D(x)), d_fake = mean sigmoid(D(G(z))).
+
+    Examples
+    --------
+    >>> import minigan as mg
+    >>> G = mg.nn.Sequential(mg.nn.Dense(1, 32), mg.nn.ReLU(), mg.nn.Dense(32, 1))
+    >>> D = mg.nn.Sequential(mg.nn.Dense(1, 32), mg.nn.LeakyReLU(), mg.nn.Dense(32, 1))
+    >>> gan = mg.training.GAN(G, D, loss="relativistic", r1=0.1, r2=0.1, standardise=True)
+    >>> gan.fit(mg.data.gaussian(), steps=20, seed=0, progress=False).sample(5, seed=1).shape
+    (5, 1)
+    """
+
+    def __init__(self, generator, discriminator, loss=None, *, config=None, **options):
+        config = config or Config()
+        if isinstance(loss, str):
+            options["loss"] = loss
+        try:
+            self.config = dataclasses.replace(config, **options)
+        except TypeError as error:
+            known = ", ".join(field.name for field in dataclasses.fields(Config))
+            raise ConfigError(f"GAN: unknown option among {', '.join(options)}; known are {known}") from error
+        self.loss = loss if isinstance(loss, losses.Loss) else losses.get(self.config.loss)
+        self.generator, self.discriminator = generator, discriminator
+        self.latent = latent_for(generator, self.config.latent_normals, self.config.latent_signs)
+        betas = (self.config.beta1, self.config.beta2)
+        self.g_optimiser = optim.Adam(generator.parameters(), self.config.lr_g, betas)
+        self.d_optimiser = optim.Adam(discriminator.parameters(), self.config.lr_d, betas)
+        self.average = optim.EMA(generator, self.config.ema) if self.config.ema else None
+        self.rng = random.default_rng(self.config.seed)
+        self.centre, self.scale = 0.0, 1.0  # of the data: networks see (x - centre) / scale
+        self.step = 0
+        self.history = []
+
+    # -- training -----------------------------------------------------------------------------------------------
+    def fit(self, data, steps=None, seed=None, *, out=None, progress=True):
+        """Train.
+
+        Parameters
+        ----------
+        data : dataset of `mg.data`, or array (N, ...)
+        steps : int, optional
+            How many steps from here; by default as many as the configuration still wants.
+        seed : int, optional
+            Of the batches and the noise; by default the generator's state goes on from where it is.
+        out : path-like, optional
+            A run folder to keep metrics, snapshots and checkpoints in.
+        progress : bool
+            Show a progress bar.
+
+        Returns
+        -------
+        GAN
+            Itself.
+
+        Raises
+        ------
+        DataError
+            If the data holds nan or inf.
+        ShapeError
+            If the networks do not fit the data.
+        TrainingDiverged
+            If a loss or a parameter is no longer finite; the last checkpoint stays as it was.
+        """
+        if seed is not None:
+            self.rng = random.default_rng(seed)
+            self.config = dataclasses.replace(self.config, seed=seed)
+        if steps is not None:
+            self.config = dataclasses.replace(self.config, steps=self.step + steps)
+        data = data if hasattr(data, "sample") else datasets.from_array(data)
+        if self.step == 0 and self.config.standardise:
+            self.centre, self.scale = float(data.mean), float(data.std)
+        self._try_shapes(data)
+        if out is None:
+            self._train(data, _Journal(self, None), progress)
+            return self
+        run = RunFolder(out)
+        if self.step == 0:
+            run.create(self.config)
+        with run.locked():
+            self._train(data, _Journal(self, run), progress)
+        return self
+
+    def _train(self, data, journal, progress):
+        total = self.config.steps
+        with tqdm(total=total, initial=self.step, unit="step", disable=not progress, dynamic_ncols=True) as bar:
+            journal.begin()
+            try:
+                while self.step < total:
+                    logits = self.train_step(self._batch(data))
+                    self.step += 1
+                    if self.step % self.config.log_every == 0 or self.step == total:
+                        bar.set_postfix(_short(journal.log(logits)), refresh=False)
+                    bar.update()
+                    journal.keep()
+            except KeyboardInterrupt:
+                journal.checkpoint()
+                raise
+
+    def train_step(self, real):
+        """Do one step of the discriminator, then one of the generator.
+
+        Parameters
+        ----------
+        real : (N, ...) Tensor
+            A batch, standardised as the networks see it.
+
+        Returns
+        -------
+        d_loss, g_loss : 0-d Tensors
+        real_logits, fake_logits : Tensors, as the discriminator step saw them
+        """
+        rate = warmup_cosine(
+            self.step, self.config.steps, warmup=self.config.warmup, cosine_from=self.config.cosine_from
+        )
+        self.d_optimiser.lr, self.g_optimiser.lr = rate * self.config.lr_d, rate * self.config.lr_g
+
+        fake = self.fake(len(real)).detach()
+        real_logits, fake_logits = self.discriminator(real), self.discriminator(fake)
+        d_loss = self.loss.discriminator(real_logits, fake_logits)
+        self.d_optimiser.zero_grad()
+        self._with_penalties(d_loss, real, fake).backward()
+        self.d_optimiser.step()
+
+        fake = self.fake(len(real))
+        reals = self.discriminator(real) if self.loss.real_in_generator else None
+        g_loss = self.loss.generator(reals, self.discriminator(fake))
+        self.g_optimiser.zero_grad()
+        g_loss.backward(inputs=self.g_optimiser.params)
+        self.g_optimiser.step()
+        if self.average is not None:
+            self.average.update()
+        return d_loss, g_loss, real_logits, fake_logits
+
+    def fake(self, n):
+        """Return n generated samples as the networks see them, in the graph."""
+        return self.generator(self.latent.draw(self.rng, n))
+
+    def _with_penalties(self, loss, real, fake):
+        fall = geometric(self.step, self.config.steps, end=self.config.penalty_end)
+        if self.config.r1:
+            loss = loss + 0.5 * self.config.r1 * fall * penalties.r1(self.discriminator, real)
+        if self.config.r2:
+            loss = loss + 0.5 * self.config.r2 * fall * penalties.r2(self.discriminator, fake)
+        return loss
+
+    def _batch(self, data):
+        batch = data.sample(self.config.batch_size, self.rng.numpy)
+        if self.config.standardise:
+            batch = (batch - self.centre) / self.scale
+        return Tensor(np.asarray(batch, dtype=modes.default_dtype))
+
+    def _try_shapes(self, data):
+        """Run both networks once, so that a misfit is told before anything is trained or written."""
+        probe = data.sample(2, 0)
+        if not np.isfinite(probe).all():
+            raise DataError("the data holds nan or inf; clean it before training")
+        with no_grad():
+            made = self.generator(self.latent.draw(random.default_rng(0), 2))
+            if made.shape != probe.shape:
+                raise ShapeError(f"GAN: the generator makes shape {made.shape[1:]}, the data has {probe.shape[1:]}")
+            logits = self.discriminator(Tensor(np.asarray(probe, dtype=modes.default_dtype)))
+            if logits.shape not in ((2,), (2, 1)):
+                raise ShapeError(
+                    f"GAN: for 2 samples the discriminator returns shape {logits.shape}, expected (2, 1) or (2,)"
+                )
+
+    # -- using it -----------------------------------------------------------------------------------------------
+    def sample(self, n, seed=0):
+        """Return n generated samples (n, ...), float32, in the data's own units; the same for the same `seed`.
+
+        They come from the averaged generator, if there is an average.
+        """
+        return self.decode(self.latent.draw(random.default_rng(seed), n))
+
+    def decode(self, z):
+        """Return the samples (N, ...) that noise z (N, Z) becomes, as a float32 array in the data's own units."""
+        generator = self.average.module if self.average is not None else self.generator
+        with no_grad():
+            made = np.concatenate([generator(part)._data for part in _in_parts(z)])
+        return (made * self.scale + self.centre).astype(np.float32)
+
+    def score(self, x):
+        """Return the discriminator's logits (N,) of samples x (N, ...) in the data's own units."""
+        x = np.asarray((np.asarray(x) - self.centre) / self.scale, dtype=modes.default_dtype)
+        with no_grad():
+            return np.concatenate([self.discriminator(part)._data.reshape(-1) for part in _in_parts(Tensor(x))])
+
+    # -- keeping it ---------------------------------------------------------------------------------------------
+    def save(self, run):
+        """Write this GAN into the run folder `run`, which is made if it is not there."""
+        run = RunFolder(run)
+        if not run.path.exists():
+            run.create(self.config)
+        run.save_checkpoint(*self.state())
+
+    @classmethod
+    def load(cls, run, generator=None, discriminator=None, *, loss=None):
+        """Read a GAN from the run folder `run`.
+
+        Parameters
+        ----------
+        run : path-like
+        generator, discriminator : Module
+            Networks of the same shapes as those that were saved; presets rebuild theirs.
+
+        Raises
+        ------
+        CheckpointError
+            If the folder has no checkpoint, the checkpoint is damaged, or it belongs to other networks.
+        """
+        from minigan.training import presets  # presets build GANs
+
+        run = RunFolder(run)
+        config = run.config()
+        arrays, state = run.load_checkpoint()
+        if generator is None or discriminator is None:
+            generator, discriminator = presets.networks(config)
+        gan = cls(generator, discriminator, loss, config=config)
+        gan.load_state(arrays, state, where=run)
+        gan.history = [record for record in run.metrics() if record["step"] <= gan.step]
+        return gan
+
+    def state(self):
+        """Return (arrays, rest): everything that the next step depends on."""
+        arrays = {
+            f"{part}.{name}": value for part, owner in self._parts() for name, value in owner.state_dict().items()
+        }
+        rest = {"step": self.step, "rng": self.rng.state, "centre": self.centre, "scale": self.scale}
+        return arrays, rest
+
+    def load_state(self, arrays, rest, where="the checkpoint"):
+        """Restore what `state` returned."""
+        try:
+            for part, owner in self._parts():
+                own = {k.removeprefix(f"{part}."): v for k, v in arrays.items() if k.startswith(f"{part}.")}
+                owner.load_state_dict(own)
+            self.rng.state = rest["rng"]
+            self.step, self.centre, self.scale = int(rest["step"]), float(rest["centre"]), float(rest["scale"])
+        except (KeyError, ShapeError, ValueError, TypeError) as error:
+            reason = error.args[0] if error.args else error
+            raise CheckpointError(f"{where} does not belong to these networks: {reason}") from error
+
+    def _parts(self):
+        parts = [
+            ("generator", self.generator),
+            ("discriminator", self.discriminator),
+            ("g_optimiser", self.g_optimiser),
+            ("d_optimiser", self.d_optimiser),
+        ]
+        return parts + ([("average", self.average.module)] if self.average is not None else [])
+
+    def is_finite(self):
+        """Return whether every parameter is a finite number."""
+        return all(np.isfinite(p._data).all() for p in self.g_optimiser.params + self.d_optimiser.params)
+
+
+class _Journal:
+    """What is written down during training: to the GAN's history, and to a run folder where there is one."""
+
+    def __init__(self, gan, run):
+        self.gan, self.run = gan, run
+        self.noise = gan.latent.draw(random.default_rng([gan.config.seed, 1]), 64 if gan_makes_images(gan) else 2000)
+        self.checkpoint_every = math.ceil(gan.config.steps / gan.config.checkpoints)
+        self.snapshot_every = math.ceil(gan.config.steps / gan.config.snapshots) if gan.config.snapshots else None
+
+    def begin(self):
+        if self.run is not None and self.gan.step == 0:
+            self.snapshot()
+            self.checkpoint()
+        elif self.run is not None:
+            self.run.rewind(self.gan.step)
+
+    def log(self, outcome):
+        d_loss, g_loss, real_logits, fake_logits = outcome
+        record = {
+            "step": self.gan.step,
+            "d_loss": d_loss.item(),
+            "g_loss": g_loss.item(),
+            "d_real": float(sigmoid(real_logits._data).mean()),
+            "d_fake": float(sigmoid(fake_logits._data).mean()),
+        }
+        if not all(math.isfinite(value) for value in record.values()):
+            self._diverged(f"losses: discriminator {record['d_loss']}, generator {record['g_loss']}")
+        self.gan.history.append(record)
+        if self.run is not None:
+            self.run.append_metrics(record)
+        return record
+
+    def keep(self):
+        """After a step: a snapshot and a checkpoint where one is due."""
+        if self.run is None:
+            return
+        step, last = self.gan.step, self.gan.step == self.gan.config.steps
+        if self.snapshot_every and (step % self.snapshot_every == 0 or last):
+            self.snapshot()
+        if step % self.checkpoint_every == 0 or last:
+            self.checkpoint()
+
+    def snapshot(self):
+        self.run.save_snapshot(self.gan.step, self.gan.decode(self.noise))
+
+    def checkpoint(self):
+        if self.run is not None:
+            if not self.gan.is_finite():
+                self._diverged("a parameter is no longer finite")
+            self.run.save_checkpoint(*self.gan.state())
+
+    def _diverged(self, what):
+        kept = f"; the last good checkpoint is in {self.run}" if self.run is not None else ""
+        raise TrainingDiverged(f"training diverged at step {self.gan.step} ({what}){kept}. Try smaller learning rates")
+
+
+def gan_makes_images(gan):
+    """Return whether samples have the axes (C, H, W)."""
+    with no_grad():
+        return gan.generator(gan.latent.draw(random.default_rng(0), 1)).ndim == 4
+
+
+def _in_parts(x, size=1000):
+    return (x[i : i + size] for i in range(0, len(x), size))
+
+
+def _short(record):
+    names = {"d_loss": "D loss", "g_loss": "G loss", "d_real": "D(x)", "d_fake": "D(G(z))"}
+    return {name: f"{record[key]:.2f}" for key, name in names.items()}

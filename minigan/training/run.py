@@ -1,0 +1,182 @@
+"""The run folder: what is written where, and how it survives a crash.
+
+    config.toml              the options, once
+    metrics.jsonl            one line of numbers every few steps
+    checkpoint.safetensors   weights, optimisers, average, generator state: everything that the next step depends on
+    snapshots/               samples from one fixed noise, over the run
+    pictures as PNG, the animation, report.html
+
+Each file appears complete or not at all, except metrics.jsonl, which grows; lines past the last checkpoint are cut off
+when a run is resumed, since the steps they tell of are done again.
+"""
+
+import errno
+import json
+from contextlib import contextmanager
+from pathlib import Path
+
+import filelock
+import numpy as np
+import safetensors
+import safetensors.numpy
+
+from minigan.errors import CheckpointError
+from minigan.files import atomic_write, write_bytes
+from minigan.training.config import Config
+
+
+@contextmanager
+def writing_to(folder):
+    """Turn what the file system says into one clear line."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno == errno.ENOSPC:
+            raise CheckpointError(
+                f"the disk of {folder} is full; free some space, then: minigan resume {folder}"
+            ) from error
+        if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
+            raise CheckpointError(f"{folder} cannot be written to ({error.strerror}); choose another --out") from error
+        raise CheckpointError(f"{folder}: {error.strerror or error}") from error
+
+
+class RunFolder:
+    """A folder of one training run.
+
+    Parameters
+    ----------
+    path : path-like
+    """
+
+    def __init__(self, path):
+        self.path = Path(path)
+
+    def __str__(self):
+        return str(self.path)
+
+    # -- opening ------------------------------------------------------------------------------------------------
+    def create(self, config):
+        """Make the folder for a new run.
+
+        Raises
+        ------
+        CheckpointError
+            If a run is there already, or the folder cannot be written to.
+        """
+        with writing_to(self):
+            if self.path.is_dir() and any(self.path.iterdir()):
+                hint = f"to go on with it: minigan resume {self}" if self.has_checkpoint() else "empty it first"
+                raise CheckpointError(f"{self} is not empty; choose another --out, or {hint}")
+            self.path.mkdir(parents=True, exist_ok=True)
+            write_bytes(self.path / "config.toml", config.to_toml())
+
+    @contextmanager
+    def locked(self):
+        """Keep other processes from writing to this run; the lock goes with the process, however that ends."""
+        lock = filelock.FileLock(self.path / ".lock")
+        with writing_to(self):
+            try:
+                lock.acquire(timeout=0)
+            except filelock.Timeout as error:
+                raise CheckpointError(
+                    f"{self} is in use by another process; wait for it or choose another --out"
+                ) from error
+        try:
+            yield
+        finally:
+            lock.release()
+
+    def config(self):
+        """Read config.toml."""
+        path = self.path / "config.toml"
+        try:
+            return Config.from_toml(path.read_text(encoding="utf-8"), str(path))
+        except FileNotFoundError as error:
+            raise CheckpointError(f"{self} is not a run folder: it has no config.toml") from error
+        except (OSError, UnicodeDecodeError) as error:
+            raise CheckpointError(f"{path} cannot be read: {error}") from error
+
+    # -- checkpoint ---------------------------------------------------------------------------------------------
+    def has_checkpoint(self):
+        return (self.path / "checkpoint.safetensors").exists()
+
+    def save_checkpoint(self, arrays, state):
+        """Write a checkpoint, atomically.
+
+        Parameters
+        ----------
+        arrays : dict from name to array
+        state : dict
+            What is not an array (the step, the generator's state), JSON-able.
+        """
+        arrays = {name: np.ascontiguousarray(a) for name, a in arrays.items()}
+        data = safetensors.numpy.save(arrays, metadata={"minigan": json.dumps(state, sort_keys=True)})
+        with writing_to(self):
+            write_bytes(self.path / "checkpoint.safetensors", data)
+
+    def load_checkpoint(self):
+        """Return (arrays, state) as they were saved.
+
+        Raises
+        ------
+        CheckpointError
+            If there is no checkpoint, or it is damaged.
+        """
+        path = self.path / "checkpoint.safetensors"
+        try:
+            with safetensors.safe_open(path, framework="numpy") as file:
+                arrays = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (not a dict)
+                return arrays, json.loads((file.metadata() or {})["minigan"])
+        except FileNotFoundError as error:
+            raise CheckpointError(f"{self} has no checkpoint yet; start the run again with an empty folder") from error
+        except (OSError, safetensors.SafetensorError, KeyError, ValueError, TypeError, RecursionError) as error:
+            raise CheckpointError(f"{path} is damaged or not a checkpoint of minigan: {error}") from error
+
+    # -- metrics and snapshots ----------------------------------------------------------------------------------
+    def metrics(self):
+        """Return the records of metrics.jsonl as a list of dicts; a last line that was cut off is left out."""
+        try:
+            lines = (self.path / "metrics.jsonl").read_text(encoding="utf-8", errors="replace").splitlines()
+        except FileNotFoundError:
+            return []
+        except OSError as error:
+            raise CheckpointError(f"{self.path / 'metrics.jsonl'} cannot be read: {error}") from error
+        records = []
+        for line in lines:
+            try:
+                record = json.loads(line)
+                if isinstance(record, dict) and isinstance(record.get("step"), int):
+                    records.append(record)
+            except (ValueError, RecursionError):
+                continue
+        return records
+
+    def append_metrics(self, record):
+        with writing_to(self), open(self.path / "metrics.jsonl", "a", encoding="utf-8") as file:
+            file.write(json.dumps(record) + "\n")
+
+    def save_snapshot(self, step, samples):
+        with writing_to(self):
+            folder = self.path / "snapshots"
+            folder.mkdir(exist_ok=True)
+            with atomic_write(folder / f"{step:08d}.npy") as file:
+                np.save(file, samples, allow_pickle=False)
+
+    def snapshots(self):
+        """Return the snapshots as a list of (step, samples), in order; damaged files are left out."""
+        found = []
+        for path in sorted((self.path / "snapshots").glob("*.npy")):
+            try:
+                found.append((int(path.stem), np.load(path, allow_pickle=False)))
+            except (OSError, ValueError, EOFError):
+                continue
+        return found
+
+    def rewind(self, step):
+        """Drop what was written after `step`: the resumed run writes it again."""
+        with writing_to(self):
+            records = [record for record in self.metrics() if record["step"] <= step]
+            write_bytes(self.path / "metrics.jsonl", "".join(json.dumps(record) + "\n" for record in records))
+            for path in (self.path / "snapshots").glob("*.npy"):
+                if not path.stem.isdigit() or int(path.stem) > step:
+                    path.unlink()
