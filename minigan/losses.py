@@ -170,8 +170,8 @@ class Loss:
         real, fake = _as_logits(real), _as_logits(fake)
         if self.paired and real.shape != fake.shape:
             raise ShapeError(
-                f"{self.name}.{what}: real has shape {real.shape}, fake {fake.shape}; this loss compares them in pairs, "
-                "so the shapes must be equal"
+                f"{self.name}.{what}: real has shape {real.shape}, fake {fake.shape}; this loss compares them in "
+                "pairs, so the shapes must be equal"
             )
         return real, fake
 

@@ -10,9 +10,10 @@ from pathlib import Path
 
 import numpy as np
 
-from minigan.data.cache import atomic_write, cache_folder
+from minigan.data.cache import cache_folder
 from minigan.data.dataset import ImageDataset
 from minigan.errors import ConfigError
+from minigan.files import atomic_write
 
 # Faces whose digits differ: no oblique beside its upright (the random shear makes those), none with a slashed zero.
 FACES = (

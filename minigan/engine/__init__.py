@@ -5,7 +5,7 @@
 """
 
 from minigan.engine.domain import Domain
-from minigan.engine.modes import default_dtype, detect_anomaly, enable_grad, modes, no_grad, recording
+from minigan.engine.modes import default_dtype, detect_anomaly, enable_grad, modes, no_grad, recording, unfused
 from minigan.engine.primitive import REGISTRY, Node, Primitive, bind, primitive
 from minigan.engine.tensor import Tensor, as_tensor, tensor
 from minigan.engine.transforms import grad, hvp, jvp, value_and_grad, vjp
@@ -29,6 +29,7 @@ __all__ = [
     "primitive",
     "recording",
     "tensor",
+    "unfused",
     "value_and_grad",
     "vjp",
 ]

@@ -13,6 +13,7 @@ class _Modes(threading.local):
     grad_enabled = True
     default_dtype = np.dtype("float32")
     anomaly = False
+    unfused = False
     equations: list | None = None  # where `recording` collects what `bind` runs
 
 
@@ -45,6 +46,14 @@ def detect_anomaly():
     Slower, since every result is looked at. Context manager or decorator.
     """
     return _switched("anomaly", True)
+
+
+def unfused():
+    """Run every fused primitive as its `reference`, built from small operations: slower, and a proof of the fused one.
+
+    Context manager or decorator.
+    """
+    return _switched("unfused", True)
 
 
 def default_dtype(dtype):

@@ -127,6 +127,8 @@ def bind(primitive, *args, **params):
         if not isinstance(x, Tensor):
             args = lift(args)
             break
+    if modes.unfused and primitive.reference is not None:
+        return primitive.reference(*args, **params)
     if primitive.mutates:
         _guard_writes(primitive, args)
     values = primitive.impl(*[x._data for x in args], **params)

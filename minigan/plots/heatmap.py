@@ -99,6 +99,7 @@ def _points(ax, real, fake):
 def _arrows(ax, gradient, view):
     points, _ = cell_centres(view, ARROWS)
     g = evaluate("gradient", gradient, points, points.shape)
+    g = np.where(np.isfinite(g), g, 0.0)
     r = np.linalg.norm(g, axis=1, keepdims=True)
     unit = np.divide(g, r, out=np.zeros_like(g), where=r > 0)
     arrows = unit * r / (r + np.median(r) + 1e-30)

@@ -34,7 +34,8 @@ def image_grid(images, *, columns=None, title=None):
         If values lie outside [0, 1].
     """
     grid = mosaic(images, columns)
-    fig = new_figure(height=WIDTH * grid.shape[0] / grid.shape[1] + (0.3 if title else 0.0))
+    height, width = WIDTH * np.array(grid.shape) / max(grid.shape[1], grid.shape[0] / 3)  # at most 3 times as tall
+    fig = new_figure(width, max(height, 0.5) + (0.3 if title else 0.0))
     ax = fig.subplots()
     ax.imshow(grid, cmap="gray", vmin=0, vmax=1)
     ax.set_axis_off()

@@ -35,6 +35,7 @@ STYLE = {
     "font.size": 11,
     "text.color": INK,
     "text.usetex": False,
+    "text.parse_math": False,  # a "$" in a title is a dollar
     "axes.facecolor": PAPER,
     "axes.edgecolor": MUTED,
     "axes.labelcolor": INK,
@@ -77,7 +78,7 @@ class StyledFigure(Figure):
             super().draw(renderer)
 
     def _repr_png_(self):
-        return png_bytes(self)
+        return png_bytes(self, dpi=120)
 
 
 def styled(function):

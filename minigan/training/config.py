@@ -25,28 +25,38 @@ class Config:
         minimax, non_saturating or relativistic.
     batch_size : int
         Samples per step.
-    lr_g, lr_d : float
-        Adam's learning rates of generator and discriminator.
-    beta1, beta2 : float
-        Adam's averages, in [0, 1).
+    lr_g : float
+        Adam's learning rate of the generator.
+    lr_d : float
+        Adam's learning rate of the discriminator.
+    beta1 : float
+        How much of Adam's average gradient stays at each step, in [0, 1).
+    beta2 : float
+        The same for the average square, in [0, 1).
     warmup : int
         Steps over which both rates rise from 0.
     cosine_from : float
         Fraction of the run after which both rates fall to 0 along a cosine; 1 keeps them.
-    r1, r2 : float
-        Weight gamma of the penalties gamma/2 E|grad D|^2 on real and on fake samples at the start; 0: none.
+    r1 : float
+        Weight gamma of the penalty gamma/2 E|grad D|^2 on real samples at the start; 0: none.
+    r2 : float
+        The same on generated samples.
     penalty_end : float
         Their weight falls geometrically to this fraction of the start over the first half.
     ema : float
         Decay of the average of the generator's parameters that samples are drawn from; 0: no average.
-    latent_normals, latent_signs : int
-        Standard normal and random sign entries of the noise z.
+    latent_normals : int
+        Standard normal entries of the noise z.
+    latent_signs : int
+        Random sign entries (-1 or 1) of the noise z.
     standardise : bool
         Train on (x - mean) / sd of the data instead of x; samples are converted back.
     log_every : int
         Steps between two lines of metrics.jsonl.
-    checkpoints, snapshots : int
-        How many checkpoints and how many pictures of progress over the run.
+    checkpoints : int
+        How many checkpoints over the run.
+    snapshots : int
+        How many sets of samples for the animation over the run.
     data : str
         Folder of the MNIST files; empty: MINIGAN_DATA, the cache, or a download.
     preset : str

@@ -61,14 +61,23 @@ class RunFolder:
         Raises
         ------
         CheckpointError
-            If a run is there already, or the folder cannot be written to.
+            If a run is there already, or the folder cannot be written to. What is left of a run with the same options
+            that was killed before its first checkpoint does not count.
         """
         with writing_to(self):
-            if self.path.is_dir() and any(self.path.iterdir()):
+            if self.path.exists() and not self.path.is_dir():
+                raise CheckpointError(f"{self} is a file; choose another --out")
+            if self.path.is_dir() and self._holds_something_else(config):
                 hint = f"to go on with it: minigan resume {self}" if self.has_checkpoint() else "empty it first"
                 raise CheckpointError(f"{self} is not empty; choose another --out, or {hint}")
             self.path.mkdir(parents=True, exist_ok=True)
             write_bytes(self.path / "config.toml", config.to_toml())
+
+    def _holds_something_else(self, config):
+        if self.has_checkpoint():
+            return True
+        unfinished = (self.path / "config.toml").exists() and self.config() == config
+        return not unfinished and any(p for p in self.path.iterdir() if not p.name.startswith(".config.toml"))
 
     @contextmanager
     def locked(self):

@@ -1,0 +1,244 @@
+"""The likely cause of a wrong gradient, read off from claimed and numerical values side by side.
+
+Each rule undoes one mistake and looks whether the numerical gradient comes out: ``-claimed`` fits, so a sign is wrong.
+The rules are tried from the specific to the general.
+"""
+
+import itertools
+from collections.abc import Callable, Iterable, Iterator
+
+import numpy as np
+
+from minigan.checking.localise import Evidence
+
+ADVICE = {
+    "sign": "the claimed gradient is the negative of the numerical one: a minus sign, or a maximised objective",
+    "scale": "the claimed gradient is the numerical one times a constant: a factor of the chain rule",
+    "missing_mean": "the factor is the number of elements along some axes: 1/n of a mean missing, doubled, or another n",
+    "wrong_axis": "a sum, mean or norm runs over another axis than in the function, or a result is broadcast along it",
+    "transposed": "the transpose of the claimed gradient is right: an x.T too many or too few",
+    "permuted": "the right values stand in other places: an index, a reshape with another order, a reversed axis",
+    "zero": "the claimed gradient is zero, the function changes: a detached value, a term left out, a dead branch",
+    "one_element": "all elements but one are right: a boundary, an index off by one, a value overwritten",
+    "one_slice": "one slice is wrong, the rest is right: an axis boundary, one gate or block of a joint array",
+    "argument_swapped": "the claimed gradient fits another argument: the order of what grad returns",
+    "not_deterministic": "the same inputs give different results: seed the random numbers, or pass them as an input",
+    "mutated_input": "work on a copy: `x = x.copy()` before an in-place operation such as `x -= ...` or `x.sort()`",
+    "wrong_shape": "return one array of the shape of each input: look for a sum over a wrong axis, or keepdims",
+    "wrong_dtype": "compute and return the gradient in the dtype of its input: look for astype and integer arithmetic",
+    "stale": "the gradient must follow from its own inputs alone: look for cached values and for sums that go on",
+    "precision": "right to a few digits only: float32 inside, a small constant such as 1e-8 in a log, a difference quotient",
+    "unknown": "no simple relation; compare the terms one by one, or plot claimed against numerical: report.plot()",
+}
+
+_LIKE = 1e-6  # what counts as equal between claimed values, relative to the largest
+_FEW_DIGITS = 1e-4  # an error below this part of each element is one of precision, not of calculus
+
+
+def diagnose(evidence: Evidence, lengths: Iterable[int], swapped: Callable[[], bool], turned: Callable[[], bool]) -> str:
+    """Return the name of the likely mistake.
+
+    Parameters
+    ----------
+    evidence : Evidence
+        At least one element is bad.
+    lengths : iterable of int
+        Numbers of elements that a mean may run over.
+    swapped, turned : callable
+        Tests that need further measurements: whether the claim for another argument fits this one, and whether the
+        claim is right for the input with two axes exchanged.
+    """
+    if not np.all(np.isfinite(evidence.on_grid(evidence.claimed))):
+        return "unknown"
+    if not np.any(evidence.claimed):
+        return "zero"
+    if _few_digits(evidence):
+        return "precision"
+    ratio = common_ratio(evidence)
+    if ratio is not None and abs(ratio + 1) < 1e-3:
+        return "sign"
+    if swapped():
+        return "argument_swapped"
+    if ratio is not None:
+        return "missing_mean" if is_a_count(abs(ratio), lengths) else "scale"
+    for name, rule in _RULES:
+        if rule(evidence):
+            return name
+    return "wrong_axis" if turned() else "unknown"
+
+
+def common_ratio(evidence: Evidence) -> float | None:
+    """Return c if claimed = c * numerical for every element, else None."""
+    claimed, numerical = evidence.on_grid(evidence.claimed), evidence.numerical
+    weight = float(np.sum(numerical * numerical))
+    if weight == 0:
+        return None
+    c = float(np.sum(claimed * numerical)) / weight
+    if abs(c) < 1e-9 or not _fits(evidence, evidence.claimed / c):
+        return None
+    return c
+
+
+def is_a_count(ratio: float, lengths: Iterable[int]) -> bool:
+    """Whether `ratio` or its inverse is a number of elements, a quotient of two, or n/(n - 1); 2 is a plain factor."""
+    counts = {n for n in lengths if n > 1}
+    if np.isclose(ratio, 2, rtol=1e-3) or np.isclose(ratio, 0.5, rtol=1e-3):
+        return counts == {2}
+    corrected = {n / (n - 1) for n in counts if n > 2}
+    quotients = {a / b for a, b in itertools.permutations(counts, 2)}
+    usual = {float(n) for n in range(5, 1025)}  # the data may be hidden in the function
+    return any(np.isclose(r, c, rtol=1e-4) for r in (ratio, 1 / ratio) for c in counts | corrected | quotients | usual)
+
+
+def _fits(evidence: Evidence, candidate: np.ndarray, slack: float = _LIKE) -> bool:
+    """Whether an array of the argument's shape is the numerical gradient, within its margin."""
+    values = evidence.on_grid(candidate)
+    allowed = 2 * evidence.error + slack * float(np.max(np.abs(evidence.numerical), initial=0.0))
+    return bool(np.all(np.abs(values - evidence.numerical) <= allowed))
+
+
+def _few_digits(evidence: Evidence) -> bool:
+    """Every wrong element is nearly right: relative to itself, or at least to the largest one's last digits."""
+    claimed, numerical, bad = evidence.on_grid(evidence.claimed), evidence.numerical, evidence.bad
+    off = np.abs(claimed - numerical)[bad] - evidence.error[bad]
+    own = np.abs(numerical)[bad]
+    largest = float(np.max(np.abs(numerical)))
+    half = _representable(evidence.claimed, np.float16) and off.max() < 2e-3 * own.max()
+    nearly = np.all(off <= _FEW_DIGITS * own + 2e-7 * largest) and np.median(off - _FEW_DIGITS * own) <= 0
+    if bad.sum() == 1 and bad.size > 2:  # one element slightly off among exact ones is a wrong element
+        return bool((nearly or half) and _representable(evidence.claimed, np.float32))
+    return bool(nearly or half)
+
+
+def _representable(array: np.ndarray, dtype: type) -> bool:
+    with np.errstate(over="ignore"):
+        return bool(np.array_equal(array, array.astype(dtype).astype(array.dtype)))
+
+
+def _broadcast_along_another_axis(evidence: Evidence) -> bool:
+    """The numerical gradient is constant along one axis, the claimed one along another."""
+    claimed, numerical = evidence.on_grid(evidence.claimed), evidence.numerical
+    right, wrong = (set(_constant_axes(a)) for a in (numerical, claimed))
+    return bool(right - wrong) and bool(wrong - right)
+
+
+def _constant_axes(array: np.ndarray) -> Iterator[int]:
+    largest = float(np.max(np.abs(array)))
+    for axis, length in enumerate(array.shape):
+        if length > 1 and float(np.max(np.ptp(array, axis=axis))) <= _LIKE * largest:
+            yield axis
+
+
+def _transposed(evidence: Evidence) -> bool:
+    claimed = evidence.claimed
+    pairs = itertools.combinations(range(claimed.ndim), 2)
+    candidates = [np.swapaxes(claimed, a, b) for a, b in pairs if claimed.shape[a] == claimed.shape[b]]
+    return any(_fits(evidence, candidate) for candidate in candidates)
+
+
+def _permuted(evidence: Evidence) -> bool:
+    """The same values in other places; of a large array, each measured value occurs somewhere among the claimed."""
+    if evidence.bad.sum() < 2:
+        return False
+    available = np.sort(evidence.claimed, axis=None)
+    order = np.argsort(evidence.numerical, axis=None)
+    wanted, margin = evidence.numerical.ravel()[order], evidence.error.ravel()[order]
+    if evidence.whole:
+        return bool(np.all(np.abs(available - wanted) <= 2 * margin + _LIKE * np.abs(wanted).max()))
+    place = np.clip(np.searchsorted(available, wanted), 1, len(available) - 1)
+    nearest = np.minimum(np.abs(available[place] - wanted), np.abs(available[place - 1] - wanted))
+    return len(np.unique(wanted)) > 8 and bool(np.all(nearest <= 2 * margin + 1e-10 * np.abs(wanted).max()))
+
+
+def _one_element(evidence: Evidence) -> bool:
+    if not evidence.whole:
+        return evidence.only is not None
+    return int(evidence.bad.sum()) == 1 and evidence.bad.size > 1
+
+
+def _one_slice(evidence: Evidence) -> bool:
+    """All wrong elements lie in one range along one axis, which is wrong throughout (where there is a gradient)."""
+    if evidence.slice_axis is not None:
+        return True
+    bad = evidence.bad
+    largest = float(np.max(np.abs(evidence.numerical), initial=0.0))
+    there = bad | (np.abs(evidence.numerical) > evidence.error + 1e-9 * largest)
+    for axis in range(bad.ndim):
+        rest = tuple(a for a in range(bad.ndim) if a != axis)
+        where = np.flatnonzero(bad.any(axis=rest))
+        if len(where) == bad.shape[axis] or (bad.ndim == 1 and len(where) < 2):
+            continue
+        steps = np.diff(where)
+        regular = len(where) < 2 or np.all(steps == 1) or (len(where) > 2 and np.all(steps == steps[0]))
+        inside = np.take(bad, where, axis), np.take(there, where, axis)
+        if regular and inside[0].sum() >= (0.5 if bad.ndim > 1 else 1.0) * inside[1].sum():
+            return True
+    return False
+
+
+def _sum_of_another_gradient(evidence: Evidence) -> bool:
+    """The claim is the sum or mean of another argument's gradient over some axes (a bias of a square layer)."""
+    claimed = evidence.claimed
+    for other in evidence.others.values():
+        for count in range(1, other.ndim + 1):
+            for axes in itertools.combinations(range(other.ndim), count):
+                total = other.sum(axis=axes)
+                sums = [total, total / np.prod([other.shape[a] for a in axes])]
+                largest = float(np.max(np.abs(claimed)))
+                if total.shape == claimed.shape and any(
+                    np.allclose(claimed, s, rtol=0, atol=_LIKE * largest) for s in sums
+                ):
+                    return True
+    return False
+
+
+def _same_total(evidence: Evidence) -> bool:
+    """The elements are wrong, their sum is right: the same terms were added along another axis."""
+    if not evidence.whole or evidence.bad.sum() < 2:
+        return False
+    right, wrong = float(evidence.numerical.sum()), float(evidence.claimed.sum())
+    size = float(np.abs(evidence.numerical).sum())
+    return abs(right) > 1e-3 * size and abs(right - wrong) <= _LIKE * size + float(evidence.error.sum())
+
+
+def _factor_by_axis(evidence: Evidence) -> bool:
+    """claimed / numerical is a product of one factor per index: a norm was taken over other axes."""
+    claimed, numerical = evidence.on_grid(evidence.claimed), evidence.numerical
+    usable = np.abs(numerical) > 1e3 * evidence.error
+    if evidence.bad.ndim < 2 or not usable.all():
+        return False
+    return _separable(claimed / numerical, lambda r, row, column, corner: r * corner - row * column)
+
+
+def _difference_by_axis(evidence: Evidence) -> bool:
+    """claimed - numerical is a sum of one term per index: a mean was subtracted along another axis."""
+    if evidence.bad.ndim < 2:
+        return False
+    difference = evidence.on_grid(evidence.claimed) - evidence.numerical
+    return _separable(difference, lambda d, row, column, corner: d + corner - row - column)
+
+
+def _separable(array: np.ndarray, defect: Callable) -> bool:
+    """Whether `defect` vanishes for one axis against all the others, and the array is not constant."""
+    for axis in range(array.ndim):
+        table = np.moveaxis(array, axis, 0).reshape(array.shape[axis], -1)
+        if min(table.shape) < 2 or max(table.shape) < 3:
+            continue
+        left_over = defect(table, table[:, :1], table[:1, :], table[0, 0])
+        largest = float(np.max(np.abs(table)))
+        if np.max(np.abs(left_over)) <= 1e-5 * max(largest, largest**2) and np.ptp(table) > 1e-3 * largest:
+            return True
+    return False
+
+
+_RULES: list[tuple[str, Callable[[Evidence], bool]]] = [
+    ("wrong_axis", _broadcast_along_another_axis),
+    ("transposed", _transposed),
+    ("permuted", _permuted),
+    ("one_element", _one_element),
+    ("one_slice", _one_slice),
+    ("wrong_axis", _sum_of_another_gradient),
+    ("wrong_axis", _same_total),
+    ("wrong_axis", _factor_by_axis),
+    ("wrong_axis", _difference_by_axis),
+]

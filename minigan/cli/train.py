@@ -1,0 +1,80 @@
+"""minigan train PRESET: a new run."""
+
+import contextlib
+import signal
+import sys
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+from minigan.cli.options import parse
+from minigan.errors import ConfigError
+from minigan.training import presets
+from minigan.training.config import Config
+
+
+@dataclass
+class Train:
+    """Train a GAN: metrics, snapshots, checkpoints and a report go into a run folder.
+
+    Attributes
+    ----------
+    config : Config
+        The options of the run.
+    out : Path, optional
+        The run folder; default: runs/PRESET-TIME-SEED.
+    report : bool
+        Make report.html at the end.
+    """
+
+    config: Config
+    out: Path | None = None
+    report: bool = True
+
+
+def main(args):
+    names = ", ".join(presets.PRESETS)
+    if not args or args[0] in ("-h", "--help"):
+        print(f"usage: minigan train PRESET [options]\n\npresets: {names}\n\noptions: minigan train PRESET --help")
+        return 0 if args else 2
+    name, *rest = args
+    default = presets.config(name)
+    options = parse(Train, rest, f"train {name}", default=Train(default))
+    config = options.config
+    if config.preset != name:
+        raise ConfigError(f"the preset is the first word: minigan train {config.preset}")
+    if config.data:
+        config = presets.replace(config, data=str(Path(config.data).absolute()))
+    out = options.out or Path("runs") / f"{name}-{time.strftime('%Y%m%d-%H%M%S')}-{config.seed}"
+    data = presets.dataset(config)
+    return run(presets.build(config), data, out, options.report)
+
+
+def run(gan, data, out, report=True):
+    """Train `gan` into the run folder `out`, then report; an interrupt saves and says how to go on."""
+    print(f"training into {out}: {gan.config.steps} steps, loss {gan.config.loss}, seed {gan.config.seed}")
+    try:
+        with _terminate_as_interrupt():
+            gan.fit(data, out=out)
+    except KeyboardInterrupt:
+        print(f"\nstopped at step {gan.step}, saved. To go on: minigan resume {out}", file=sys.stderr)
+        return 130
+    if report:
+        from minigan.training.report import write_report
+
+        print(f"report: {write_report(out, gan=gan, data=data)}")
+    return 0
+
+
+@contextlib.contextmanager
+def _terminate_as_interrupt():
+    """Let a polite kill (SIGTERM) save as Ctrl-C does."""
+
+    def interrupt(signum, frame):
+        raise KeyboardInterrupt
+
+    before = signal.signal(signal.SIGTERM, interrupt)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)

@@ -1,0 +1,28 @@
+"""A made-up run, and eyes for a few things that a figure holds."""
+
+import numpy as np
+import pytest
+
+
+@pytest.fixture
+def rng():
+    return np.random.default_rng(0)
+
+
+@pytest.fixture
+def records():
+    """Records of a run whose curves are straight lines: easy to recompute."""
+    return [
+        {"step": 10 * i, "d_loss": 2.0 - 0.01 * i, "g_loss": 0.5, "d_real": 0.9 - 0.004 * i, "d_fake": 0.1 + 0.004 * i}
+        for i in range(100)
+    ]
+
+
+def labels_of(ax):
+    """Return the texts of an axes' legend."""
+    return [text.get_text() for text in ax.get_legend().get_texts()]
+
+
+def line(ax, label):
+    """Return x and y of the line with a label."""
+    return next(drawn for drawn in ax.get_lines() if drawn.get_label() == label).get_data()
