@@ -18,6 +18,8 @@ from minigan.engine.domain import REAL, random_shape
 from minigan.errors import ConfigError, ShapeError
 from minigan.ops import mean, sigmoid, softplus
 
+LOG2 = float(np.log(2.0))
+
 
 def _np_softplus(a):
     return np.maximum(a, 0) + np.log1p(np.exp(-np.abs(a)))
@@ -120,6 +122,8 @@ class Loss:
     Attributes
     ----------
     name : str
+    equilibrium : (float, float)
+        The losses of discriminator and generator where generated and real samples are alike and D is optimal.
     paired : bool
         Whether each real logit is compared with the fake one at its place: equal shapes are needed.
     real_in_generator : bool
@@ -127,6 +131,7 @@ class Loss:
     """
 
     name: str
+    equilibrium: tuple[float, float]
     _discriminator: Callable
     _generator: Callable
     _discriminator_grad: Callable
@@ -208,7 +213,8 @@ def minimax():
 
     Optimal discriminator: D* = p_data / (p_data + p_g). At p_g = p_data: D's loss 2 log 2, G's -log 2.
     """
-    return Loss("minimax", cross_entropy_discriminator, saturating_generator, _cross_entropy_grad, _saturating_grad)
+    d, g = cross_entropy_discriminator, saturating_generator
+    return Loss("minimax", (2 * LOG2, -LOG2), d, g, _cross_entropy_grad, _saturating_grad)
 
 
 def non_saturating():
@@ -220,7 +226,7 @@ def non_saturating():
     At p_g = p_data: D's loss 2 log 2, G's log 2.
     """
     d, g = cross_entropy_discriminator, non_saturating_generator
-    return Loss("non_saturating", d, g, _cross_entropy_grad, _non_saturating_grad)
+    return Loss("non_saturating", (2 * LOG2, LOG2), d, g, _cross_entropy_grad, _non_saturating_grad)
 
 
 def relativistic():
@@ -235,6 +241,7 @@ def relativistic():
     """
     return Loss(
         "relativistic",
+        (LOG2, LOG2),
         pairing,
         lambda real, fake: pairing(fake, real),
         _pairing_grad,

@@ -6,34 +6,42 @@ Each returns the unweighted mean over the batch of a per-sample term; the caller
 from minigan.engine import Tensor, as_tensor
 
 
-def input_gradient(discriminator, x):
-    """Return the gradient of each sample's logit with respect to that sample, itself differentiable.
+def squared_gradient(logits, x):
+    """Return mean_n |grad of logit n with respect to sample n|^2, itself differentiable.
 
-    Samples do not mix in D, so one pass over the sum of all logits gives every sample's own gradient.
+    Samples do not mix in D, so the gradient of the *sum* of all logits holds every sample's own gradient.
+
+    Parameters
+    ----------
+    logits : (N, ...) Tensor
+        D(x), computed from `x` and recorded.
+    x : (N, ...) Tensor
+        A leaf that requires a gradient.
+
+    Returns
+    -------
+    0-d Tensor
+    """
+    before, x.grad = x.grad, None
+    logits.sum().backward(inputs=[x], create_graph=True)
+    gradient, x.grad = x.grad, before
+    return (gradient * gradient).sum() * (1.0 / len(x))
+
+
+def r1(discriminator, real):
+    """Return mean_n |grad_x D(x_n)|^2 over real samples (Mescheder et al., 2018, eq. 9, without gamma/2).
+
+    D's logit is to be flat where the data is: then a generator that has arrived is not pushed away again.
 
     Parameters
     ----------
     discriminator : callable (N, ...) -> (N, ...)
-    x : (N, ...) array
-
-    Returns
-    -------
-    (N, ...) Tensor of x's shape
+    real : (N, ...) array
     """
-    x = Tensor(as_tensor(x)._data, requires_grad=True)
-    discriminator(x).sum().backward(inputs=[x], create_graph=True)
-    return x.grad
-
-
-def r1(discriminator, real):
-    """Return mean_n |grad_x D(x_n)|^2 over real samples x (N, ...) (Mescheder et al., 2018, eq. 9, without gamma/2).
-
-    D's logit is to be flat where the data is: then a generator that has arrived is not pushed away again.
-    """
-    gradient = input_gradient(discriminator, real)
-    return (gradient * gradient).sum() / len(gradient)
+    x = Tensor(as_tensor(real)._data, requires_grad=True)
+    return squared_gradient(discriminator(x), x)
 
 
 def r2(discriminator, fake):
-    """Return mean_n |grad_x D(x_n)|^2 over generated samples x (N, ...) (Mescheder et al., 2018, eq. 10)."""
+    """Return mean_n |grad_x D(x_n)|^2 over generated samples (Mescheder et al., 2018, eq. 10). As `r1`."""
     return r1(discriminator, fake)

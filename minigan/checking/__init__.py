@@ -1,0 +1,29 @@
+"""Gradient checking: directional derivatives, the checker, and hypothesis strategies for the reader's own tests.
+
+Read in this order: `differences` (the numerical derivative and its error), `directional` (three ways to one number),
+`directions` and `compare` (what is compared with what), `gradients` (the course of a check), `conduct` (everything
+but numbers), `localise` and `diagnosis` (what is wrong, and where), `report`.
+"""
+
+from importlib import import_module as _import_module
+
+from minigan.checking.differences import Derivative, differentiate
+from minigan.checking.directional import NumericalDerivative, directional_derivative
+from minigan.checking.gradients import check_gradients
+from minigan.checking.report import GradientReport
+
+__all__ = [
+    "Derivative",
+    "GradientReport",
+    "NumericalDerivative",
+    "check_gradients",
+    "differentiate",
+    "directional_derivative",
+    "strategies",
+]
+
+
+def __getattr__(name):
+    if name == "strategies":  # the only part that needs hypothesis
+        return _import_module("minigan.checking.strategies")
+    raise AttributeError(f"module 'minigan.checking' has no attribute {name!r}")

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from minigan.checking.differences import ENOUGH, START, Derivative, differentiate
-from minigan.checking.directions import sizes_of
+from minigan.checking.directions import norm, sizes_of
 from minigan.checking.subject import Subject
 
 _CLAIM_FACTOR = 16.0  # the claimed <g, v> may be off by so many roundings of the sum of |g_i v_i|
@@ -50,12 +50,12 @@ class Comparison:
         """Whether the claim lies within the margin; a margin that is infinite refutes nothing."""
         if not np.isfinite(self.claimed):
             return False
-        return self.margin == np.inf or abs(self.claimed - self.numerical.value) <= self.margin
+        return bool(self.margin == np.inf or abs(self.claimed - self.numerical.value) <= self.margin)
 
     @property
     def weak(self) -> bool:
         """Whether agreement proves nothing: the derivative is zero, or hidden below noise or behind a kink."""
-        return not self.margin <= _WEAK * max(self.scale, abs(self.numerical.value))
+        return bool(not self.margin <= _WEAK * max(self.scale, abs(self.numerical.value)))
 
 
 class Comparer:
@@ -68,17 +68,19 @@ class Comparer:
         The point.
     cotangents : list of arrays
         Weights that make one number of the outputs.
-    gradients : list of arrays
-        The claimed gradients, one for each of ``subject.argnums``.
+    gradients : list of arrays or None
+        The claimed gradients, one for each of ``subject.argnums``; None says zero.
     """
 
     def __init__(self, subject: Subject, inputs: Sequence[Any], cotangents: list, gradients: list):
         self.subject = subject
         self.inputs = list(inputs)
         self.cotangents = cotangents
-        self.gradients = dict(zip(subject.argnums, gradients, strict=True))
+        zeros = (np.zeros(inputs[i].shape) for i in subject.argnums)
+        pairs = zip(subject.argnums, gradients, zeros, strict=True)
+        self.gradients = {i: z if g is None else np.asarray(g, dtype=float) for i, g, z in pairs}
         outputs = subject.values(self.inputs)
-        self._at_zero = project(outputs, cotangents)
+        self.at_zero = project(outputs, cotangents)
         self._epsilon = max(float(np.finfo(y.dtype).eps) for y in outputs)
         self._steps: dict[Any, float] = {}
 
@@ -98,8 +100,8 @@ class Comparer:
         return _in_units_of(scaled, float(v[index]) or 1.0)
 
     def _compare(self, argument: int, index: Any, v: np.ndarray, kind: str, careful: bool) -> Comparison:
-        terms = np.asarray(self.gradients[argument], dtype=float) * v
-        scale = float(np.linalg.norm(terms)) if np.all(np.isfinite(terms)) else 0.0
+        terms = self.gradients[argument] * v
+        scale = norm(terms)
         numerical = self._differentiate(argument, v, kind, scale, careful)
         tolerance = _CLAIM_FACTOR * np.finfo(float).eps * float(np.sum(np.abs(terms)))
         return Comparison(argument, index, float(np.sum(terms)), numerical, tolerance, scale)
@@ -109,7 +111,7 @@ class Comparer:
 
         def phi(t: float) -> float:
             if t == 0:
-                return self._at_zero
+                return self.at_zero
             moved[argument] = x + t * v
             return self._project_or_nan(moved)
 

@@ -94,7 +94,9 @@ def gradient_repeats(subject: Subject, elsewhere: Sequence[Any], cotangents: lis
         third = subject.gradients(subject.inputs, cotangents)
         argument = subject.argnums[changed]
         if _drifts(first[changed], second[changed], third[changed]):
-            return Fault("stale", "the gradient depends on earlier calls: asked again at once, it has changed", argument)
+            return Fault(
+                "stale", "the gradient depends on earlier calls: asked again at once, it has changed", argument
+            )
         return Fault("not_deterministic", "grad returned two different gradients for the same inputs", argument)
     with np.errstate(all="ignore"):
         subject.values(elsewhere)

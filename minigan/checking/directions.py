@@ -6,18 +6,23 @@ gradient hides a small one. So three kinds are drawn in turn: *even* (all elemen
 All have random signs: a direction without signs cannot see an error whose elements sum to zero.
 """
 
+import math
+
 import numpy as np
 
 KINDS = ("even", "relative", "balanced")
 
 
-def size_of(x: np.ndarray) -> float:
-    """Return the root mean square of the finite elements; 1 if all are zero."""
+def norm(x: np.ndarray) -> float:
+    """Return the Euclidean norm of the finite elements, without overflow."""
     finite = np.abs(x[np.isfinite(x)])
     largest = float(np.max(finite, initial=0.0))
-    if largest == 0.0:
-        return 1.0
-    return largest * float(np.sqrt(np.mean((finite / largest) ** 2)))
+    return largest * float(np.sqrt(np.sum((finite / largest) ** 2))) if largest else 0.0
+
+
+def size_of(x: np.ndarray) -> float:
+    """Return the root mean square of the finite elements; 1 if all are zero."""
+    return norm(x) / math.sqrt(np.sum(np.isfinite(x))) if np.any(x) else 1.0
 
 
 def sizes_of(x: np.ndarray) -> np.ndarray:

@@ -9,7 +9,7 @@ from minigan.checking.diagnosis import ADVICE
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-_FULL_LIST = 12  # coordinates printed one by one
+_FULL_LIST = 8  # coordinates printed one by one
 
 
 @dataclass
@@ -90,14 +90,17 @@ class GradientReport:
         return lines
 
     def _table(self) -> list[str]:
-        """List the elements of the argument that were measured, the wrong ones first."""
-        measured = [c for c in self.comparisons if c.index is not None and c.argument == self.argument]
-        wrong = [c for c in measured if not c.agrees]
+        """List the elements of the argument that were measured and are wrong."""
+        measured = {c.index: c for c in self.comparisons if c.index is not None and c.argument == self.argument}
+        wrong = [c for c in measured.values() if not c.agrees]
         if len(measured) < 2 or not wrong:
             return []
-        lines = [f"  {len(wrong)} of {len(measured)} measured elements are wrong:", "    index: claimed, numerical"]
-        lines += [f"    {c.index}: {c.claimed:.6g}, {c.numerical.value:.6g}" for c in wrong[:_FULL_LIST]]
-        return lines + (["    ..."] if len(wrong) > _FULL_LIST else [])
+        lines = [f"  {len(wrong)} of {len(measured)} measured elements are wrong:"]
+        lines.append(f"    {'index':>16} {'claimed':>16} {'numerical':>16} {'difference':>11}")
+        for c in wrong[:_FULL_LIST]:
+            values = f"{c.claimed:16.9g} {c.numerical.value:16.9g} {c.claimed - c.numerical.value:11.3g}"
+            lines.append(f"    {c.index!s:>16} {values}")
+        return lines + (["                 ..."] if len(wrong) > _FULL_LIST else [])
 
     def plot(self) -> "Figure":
         """Draw claimed against numerical derivatives: what is right lies on the diagonal.

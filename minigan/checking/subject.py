@@ -6,6 +6,8 @@ not spoil the check.
 """
 
 import inspect
+import itertools
+import math
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -41,7 +43,9 @@ class Subject:
         self.argnums = [i for i, x in enumerate(self.inputs) if is_float(x)]
         if not self.argnums:
             kinds = ", ".join(type(x).__name__ for x in inputs) or "nothing"
-            raise DTypeError(f"check_gradients: got {kinds}, expected at least one floating-point array to differentiate")
+            raise DTypeError(
+                f"check_gradients: got {kinds}, expected at least one floating-point array to differentiate"
+            )
         self.mutated: int | None = None
         self.calls = 0
 
@@ -153,9 +157,25 @@ def pull_back(f: Callable, inputs: Sequence[Any], argnums: Sequence[int], cotang
     return pullback(tuple(tensor(np.asarray(c, dtype=y.dtype)) for c, y in zip(cotangents, outputs, strict=True)))
 
 
-def second_order(subject: TensorFunction, cotangents: Arrays) -> TensorFunction:
-    """Return the gradient of ``<cotangents, f>`` as a subject of its own: checking it checks second derivatives."""
-    return TensorFunction(lambda *inputs: pull_back(subject.f, inputs, subject.argnums, cotangents), subject.inputs)
+def counts_of(subject: Subject) -> set[int]:
+    """Return the numbers of elements that a mean in f may run over: products of axes of the inputs and of its data."""
+    arrays = [x for x in subject.inputs if isinstance(x, np.ndarray)]
+    for f in (subject.f, getattr(subject, "grad", None)):
+        arrays += [x for x in _used_by(f) if isinstance(x, np.ndarray | Tensor)]
+    counts = set()
+    for x in arrays:
+        for k in range(1, x.ndim + 1):
+            counts |= {math.prod(lengths) for lengths in itertools.combinations(x.shape, k)}
+    return counts
+
+
+def _used_by(f: Any) -> list[Any]:
+    """Return the values that a Python function takes from outside: its closure, defaults and globals."""
+    try:
+        outside = inspect.getclosurevars(f)
+    except (TypeError, ValueError):  # not written in Python, or a closure variable not assigned yet
+        return []
+    return [*outside.nonlocals.values(), *outside.globals.values(), *(getattr(f, "__defaults__", None) or ())]
 
 
 def is_float(x: Any) -> bool:

@@ -26,10 +26,15 @@ def check_forward(primitive, values):
 
 def check_backward(node, position, cotangent):
     if (kind := _non_finite(cotangent._data)) is not None:
-        raise AnomalyError(
-            f"the gradient of '{node.primitive.name}' with respect to argument {position} is {kind}; "
-            f"the operation ran at {node.line or 'an unknown line: run the forward pass under detect_anomaly too'}"
-        )
+        raise gradient_error(node, position, kind)
+
+
+def gradient_error(node, position, kind):
+    where = "its output" if position is None else f"argument {position}"
+    return AnomalyError(
+        f"the gradient of '{node.primitive.name}' with respect to {where} is {kind}; "
+        f"the operation ran at {node.line or 'an unknown line: run the forward pass under detect_anomaly too'}"
+    )
 
 
 def _non_finite(value):

@@ -3,7 +3,7 @@
 import numpy as np
 
 from minigan.engine.graph import conform, place
-from minigan.engine.modes import enable_grad
+from minigan.engine.modes import enable_grad, modes
 from minigan.engine.primitive import rules_of
 from minigan.engine.tensor import Tensor
 
@@ -47,6 +47,7 @@ def _transpose_twice(node, incoming, out):
     from minigan.engine.reverse import pull_back
 
     primitive, inputs, params = node.primitive, node.inputs, node.params
+    recording = modes.grad_enabled
     with enable_grad():
         u = tuple(Tensor(np.zeros_like(v), requires_grad=True) for v in node.values)
         g = u[0] if len(u) == 1 else u
@@ -59,7 +60,9 @@ def _transpose_twice(node, incoming, out):
         ]
         results = [None] * len(u)
         if products:
-            order, _ = topological_order(products, stop=frozenset(u))
+            outs = out if isinstance(out, tuple) else (out,)
+            here = frozenset([*u, *inputs, *outs, *(t for t in incoming if t is not None)])  # what lies behind is no
+            order, _ = topological_order(products, stop=here)  # concern of u: a chain would be walked n^2 times
             ones = [Tensor(np.ones_like(p._data)) for p in products]
-            results = pull_back(products, ones, u, order, stop=frozenset(u), create_graph=True, retain_graph=True)
+            results = pull_back(products, ones, u, order, stop=here, create_graph=recording, retain_graph=True)
     return [Tensor(np.zeros_like(v)) if r is None else r for r, v in zip(results, node.values, strict=True)]

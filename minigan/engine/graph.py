@@ -1,5 +1,6 @@
 """The recorded graph in the order in which it was computed, and what every rule's result goes through."""
 
+from minigan.engine.tensor import Tensor
 from minigan.errors import ShapeError
 
 
@@ -46,18 +47,26 @@ def place(tensor, stop=frozenset()):
     return tensor if tensor._node is None or tensor in stop else (tensor._node, tensor._index)
 
 
+def origin(tensor, stop=frozenset()):
+    """Return where a tensor comes from: its node, or the tensor itself for a beginning."""
+    return tensor if tensor._node is None or tensor in stop else tensor._node
+
+
 def conform(cotangent, primal, name):
     """Bring a cotangent to its primal's shape and dtype: the one place where broadcasting and promotion are undone.
 
     Broadcasting repeats an element; the derivative with respect to something repeated is the sum over the repeats.
     """
+    if not isinstance(cotangent, Tensor):
+        raise TypeError(
+            f"the rule of '{name}' returned {type(cotangent).__name__}, expected a Tensor: write it with mg"
+        )
     if cotangent.shape != primal.shape:
         extra = cotangent.ndim - primal.ndim
-        repeated = [i + extra for i, n in enumerate(primal.shape) if n == 1 and cotangent.shape[i + extra] != 1]
-        axes = (*range(extra), *repeated)
         try:
-            cotangent = cotangent.sum(axis=axes).reshape(primal.shape)
-        except (ValueError, TypeError) as error:
+            repeated = [i + extra for i, n in enumerate(primal.shape) if n == 1 and cotangent.shape[i + extra] != 1]
+            cotangent = cotangent.sum(axis=(*range(extra), *repeated)).reshape(primal.shape)
+        except (ValueError, TypeError, IndexError) as error:
             raise ShapeError(
                 f"the rule of '{name}' returned a cotangent of shape {cotangent.shape} for an input of shape "
                 f"{primal.shape}: expected that shape, or one that it broadcasts to"

@@ -62,14 +62,14 @@ def default_dtype(dtype):
     Raises
     ------
     DTypeError
-        If `dtype` is not a floating dtype.
+        If `dtype` is not float32 or float64.
     """
     try:
         dtype = np.dtype(dtype)
     except TypeError as error:
         raise DTypeError(f"default_dtype: got {dtype!r}, expected 'float32' or 'float64'") from error
-    if dtype.kind != "f":
-        raise DTypeError(f"default_dtype: got {dtype}, expected a floating dtype: 'float32' or 'float64'")
+    if dtype not in (np.float32, np.float64):
+        raise DTypeError(f"default_dtype: got {dtype}, expected 'float32' or 'float64'")
     return _switched("default_dtype", dtype)
 
 

@@ -10,7 +10,7 @@ import numpy as np
 from minigan.engine import anomaly
 from minigan.engine.domain import Domain
 from minigan.engine.modes import modes
-from minigan.engine.tensor import Tensor, tensor
+from minigan.engine.tensor import Tensor, numbers, tensor
 from minigan.errors import GraphError, MissingRuleError
 
 
@@ -87,34 +87,42 @@ class Node:
     graph has no cycles and its memory returns as soon as the last Tensor goes.
     """
 
-    __slots__ = ("_written", "inputs", "line", "params", "primitive", "values", "versions")
+    __slots__ = ("inputs", "line", "params", "primitive", "values", "versions", "written")
 
-    def __init__(self, primitive, inputs, params, values, versions, line):
+    def __init__(self, primitive, inputs, params, values, versions):
         self.primitive = primitive
         self.inputs = inputs
         self.params = params
         self.values = values  # (array, ...), one per output
-        self.versions = versions  # of the outputs: lists of one int, shared with the Tensors
-        self._written = [x._version[0] for x in inputs], [v[0] for v in versions]
-        self.line = line  # of the user's code; recorded under detect_anomaly only
+        self.versions = versions  # of inputs and outputs: lists of one int, shared with the Tensors
+        self.written = self.count_writes()
+        self.line = anomaly.user_line() if modes.anomaly else None
+
+    def count_writes(self):
+        """Return how often the recorded values have been written to; it only grows, so a sum will do."""
+        count = 0
+        for version in self.versions:
+            count += version[0]
+        return count
 
     def outputs(self):
         """Return the output as a Tensor again, or a tuple of them, as the rules want it."""
-        outs = [Tensor(v, True, node=self, index=i, version=self.versions[i]) for i, v in enumerate(self.values)]
-        return outs[0] if len(outs) == 1 else tuple(outs)
+        if len(self.values) == 1:
+            return Tensor(self.values[0], True, self, 0, self.versions[-1])
+        versions = self.versions[len(self.inputs) :]
+        return tuple(Tensor(v, True, self, i, versions[i]) for i, v in enumerate(self.values))
 
     def check(self):
         """Raise GraphError if the recorded values are gone or have been overwritten."""
-        name = self.primitive.name
         if self.values is None:
             raise GraphError(
-                f"backward through '{name}' a second time: its values were freed by the first backward(). "
-                "Call backward(retain_graph=True) the first time, or compute the result again"
+                f"backward through '{self.primitive.name}' a second time: the first backward() freed its values; "
+                "call backward(retain_graph=True) the first time, or compute the result again"
             )
-        if self._written != ([x._version[0] for x in self.inputs], [v[0] for v in self.versions]):
+        if self.written != self.count_writes():
             raise GraphError(
-                f"backward through '{name}': a value it recorded was changed in place since (an optimiser step or "
-                "assign). Call backward() before the change, or compute the result again after it"
+                f"backward through '{self.primitive.name}': a value it recorded was changed in place since (an "
+                "optimiser step or assign). Call backward() before the change, or compute the result again after it"
             )
 
     def free(self):
@@ -135,40 +143,37 @@ def bind(primitive, *args, **params):
     for i in primitive.mutates:
         args[i]._version[0] += 1
     several = type(values) is tuple
-    if not several:
-        values = (values,)
-
-    wanted = False
+    outs = [_wrap(v, args) for v in (values if several else (values,))]
     if modes.grad_enabled and not primitive.mutates:  # a write has no derivative
         for x in args:
             if x.requires_grad:
-                wanted = True
+                _record(primitive, args, params, outs)
                 break
-    outs = _record(primitive, args, params, values) if wanted else [_wrap(v, args) for v in values]
     if modes.anomaly:
-        anomaly.check_forward(primitive, values)
+        anomaly.check_forward(primitive, [out._data for out in outs])
     if modes.equations is not None:
         modes.equations.append((primitive, args, params, tuple(outs)))
     return tuple(outs) if several else outs[0]
 
 
-def _record(primitive, args, params, values):
-    """Make the output Tensors, tied to a node if a gradient can flow back through it."""
-    rules = primitive.vjp
-    if rules is None:
+def _record(primitive, args, params, outs):
+    """Tie the outputs to a node, if a gradient can flow back through it."""
+    if primitive.vjp is None:
         raise MissingRuleError(
             f"'{primitive.name}' has no derivative rule, and a gradient is wanted of what it is given. Pass x.detach() "
             "to treat that as a constant, compute under mg.no_grad(), or declare a vjp"
         )
-    outs = [_wrap(v, args) for v in values]
-    flows = any(x.requires_grad for x, rule in zip(args, rules_of(primitive, args), strict=True) if rule is not None)
-    if flows and all(v.dtype.kind == "f" for v in values):
-        line = anomaly.user_line() if modes.anomaly else None
-        arrays = tuple(out._data for out in outs)
-        node = Node(primitive, args, params, arrays, tuple(out._version for out in outs), line)
-        for i, out in enumerate(outs):
-            out.requires_grad, out._node, out._index = True, node, i
-    return outs
+    for x, rule in zip(args, rules_of(primitive, args), strict=True):
+        if x.requires_grad and rule is not None:
+            break
+    else:
+        return
+    if any(out._data.dtype.kind != "f" for out in outs):
+        return
+    versions = [x._version for x in args] + [out._version for out in outs]
+    node = Node(primitive, args, params, [out._data for out in outs], versions)
+    for i, out in enumerate(outs):
+        out.requires_grad, out._node, out._index = True, node, i
 
 
 def rules_of(primitive, args):
@@ -189,15 +194,23 @@ def _wrap(value, args):
     return Tensor(value)
 
 
+# The Python number that stands for the values of a list in NumPy's promotion, by the kind of their dtype.
+_LIKE_NUMBER = {"b": False, "i": 0, "u": 0, "f": 0.0}
+
+
 def lift(args):
-    """Make Tensors of arrays and numbers by NumPy 2 promotion: a Python number takes the dtype of its company."""
+    """Make Tensors by NumPy 2 promotion: Python numbers, also those in a list, take the dtype of their company."""
     company = [x.dtype for x in args if isinstance(x, Tensor | np.ndarray | np.generic)]
     return tuple(x if isinstance(x, Tensor) else _lift_one(x, company) for x in args)
 
 
 def _lift_one(x, company):
     if company and type(x) in (int, float, bool):
+        if company[0].kind == "f" and company.count(company[0]) == len(company):
+            return Tensor(np.array(x, dtype=company[0]))  # the common case, without asking NumPy
         return Tensor(np.asarray(x, dtype=np.result_type(x, *company)))
+    if company and isinstance(x, list | tuple):
+        return tensor(x, dtype=np.result_type(_LIKE_NUMBER[numbers(x).dtype.kind], *company))
     return tensor(x)  # a copy: an array changed later must not change a recorded value
 
 

@@ -3,11 +3,11 @@
 import numpy as np
 
 from minigan.engine import anomaly
-from minigan.engine.graph import conform, place, topological_order
+from minigan.engine.graph import conform, origin, place, topological_order
 from minigan.engine.modes import enable_grad, modes, no_grad
-from minigan.engine.primitive import rules_of
-from minigan.engine.tensor import Tensor, as_tensor
-from minigan.errors import GraphError, ShapeError
+from minigan.engine.primitive import lift, rules_of
+from minigan.engine.tensor import Tensor
+from minigan.errors import AnomalyError, GraphError, ShapeError
 
 
 def pull_back(roots, seeds, targets, order, *, stop=frozenset(), create_graph=False, retain_graph=False):
@@ -26,8 +26,8 @@ def pull_back(roots, seeds, targets, order, *, stop=frozenset(), create_graph=Fa
         None where no path leads from a root to that target.
     """
     wanted = {place(t, stop) for t in targets}
-    leading = _nodes_towards(wanted, order, stop)
-    cotangents = {}
+    leading = _towards(targets, order, stop)
+    cotangents, found = {}, {}
     for root, seed in zip(roots, seeds, strict=True):
         _add(cotangents, place(root, stop), seed)
 
@@ -36,52 +36,60 @@ def pull_back(roots, seeds, targets, order, *, stop=frozenset(), create_graph=Fa
             if node not in leading:
                 continue
             node.check()
-            g = _cotangent_of_outputs(cotangents, node, wanted)
+            g = _cotangent_of_outputs(cotangents, node, wanted, found)
             if g is not None:
-                for x, contribution in _apply_rules(node, g, leading, wanted, stop):
-                    _add(cotangents, place(x, stop), contribution)
+                _apply_rules(node, g, leading, cotangents, stop)
             if not retain_graph:
                 node.free()
-    return [cotangents.get(place(t, stop)) for t in targets]
+    return [found.get(p, cotangents.get(p)) for p in (place(t, stop) for t in targets)]
 
 
-def _nodes_towards(wanted, order, stop):
-    """Return the nodes through which a target is reached; nothing is computed for the others."""
-    leading = set()
+def _towards(targets, order, stop):
+    """Return the nodes and leaves through which a target is reached; nothing is computed for the others."""
+    leading = {origin(t, stop) for t in targets}
     for node in order:
-        freed = node.values is None  # where it led is forgotten: let `check` complain if a cotangent arrives
-        if freed or any(x.requires_grad and _leads(x, leading, wanted, stop) for x in node.inputs):
+        if node.values is None:  # freed: where it led is forgotten; let `check` complain if a cotangent arrives
             leading.add(node)
+        for x in node.inputs:
+            if x.requires_grad and origin(x, stop) in leading:
+                leading.add(node)
+                break
     return leading
 
 
-def _leads(x, leading, wanted, stop):
-    return place(x, stop) in wanted or (x._node in leading and x not in stop)
-
-
-def _cotangent_of_outputs(cotangents, node, wanted):
+def _cotangent_of_outputs(cotangents, node, wanted, found):
     """Return what has gathered for a node's output; with several outputs a tuple, zeros for those nobody used."""
-    places = [(node, i) for i in range(len(node.values))]
-    found = [cotangents.get(p) if p in wanted else cotangents.pop(p, None) for p in places]
-    if all(g is None for g in found):
+    g = []
+    for i in range(len(node.values)):
+        g.append(cotangents.pop((node, i), None))
+        if (node, i) in wanted:
+            found[(node, i)] = g[-1]
+    if len(g) == 1:
+        return g[0]
+    if all(one is None for one in g):
         return None
-    if len(found) == 1:
-        return found[0]
-    return tuple(Tensor(np.zeros_like(v)) if g is None else g for g, v in zip(found, node.values, strict=True))
+    return tuple(Tensor(np.zeros_like(v)) if one is None else one for one, v in zip(g, node.values, strict=True))
 
 
-def _apply_rules(node, g, leading, wanted, stop):
-    """Yield (input, cotangent) for the inputs of a node through which a target is reached."""
-    primitive, inputs, params, out = node.primitive, node.inputs, node.params, node.outputs()
+def _apply_rules(node, g, leading, cotangents, stop):
+    """Add to the cotangents of those inputs of a node through which a target is reached."""
+    primitive, inputs, out = node.primitive, node.inputs, node.outputs()
     if primitive.shared is not None:
-        g = primitive.shared(g, out, *inputs, **params)
+        g = _run_rule(primitive.shared, g, out, node)
     for i, (x, rule) in enumerate(zip(inputs, rules_of(primitive, inputs), strict=True)):
-        if rule is None or not x.requires_grad or not _leads(x, leading, wanted, stop):
+        if rule is None or not x.requires_grad or origin(x, stop) not in leading:
             continue
-        contribution = conform(rule(g, out, *inputs, **params), x, primitive.name)
+        contribution = conform(_run_rule(rule, g, out, node, i), x, primitive.name)
         if modes.anomaly:
             anomaly.check_backward(node, i, contribution)
-        yield x, contribution
+        _add(cotangents, place(x, stop), contribution)
+
+
+def _run_rule(rule, g, out, node, position=None):
+    try:
+        return rule(g, out, *node.inputs, **node.params)
+    except AnomalyError as error:  # an operation inside the rule noticed it; the user knows this node's operation
+        raise anomaly.gradient_error(node, position, f"not finite ({error})") from error
 
 
 def _add(cotangents, key, contribution):
@@ -97,9 +105,9 @@ def backward(tensor, gradient, inputs, *, retain_graph, create_graph):
             "backward: nothing was recorded for this tensor. Was it computed under mg.no_grad(), from detached values, "
             "or from tensors none of which has requires_grad=True?"
         )
-    seed = _seed(tensor, gradient)
+    seed = _seed(tensor, gradient) if create_graph else _seed(tensor, gradient).detach()
     order, leaves = topological_order([tensor])
-    targets = leaves if inputs is None else list(inputs)
+    targets = leaves if inputs is None else [inputs] if isinstance(inputs, Tensor) else list(inputs)
     for t in targets:
         if not t.requires_grad:
             raise GraphError(f"backward: inputs holds a tensor of shape {t.shape} that does not require a gradient")
@@ -120,7 +128,7 @@ def _seed(tensor, gradient):
                 "Reduce it (.sum(), .mean()), or pass gradient=, the cotangent to start from"
             )
         return Tensor(np.ones_like(tensor._data))
-    gradient = as_tensor(gradient)
+    _, gradient = lift((tensor, gradient))
     if gradient.shape != tensor.shape:
         raise ShapeError(f"backward: gradient has shape {gradient.shape}, the tensor {tensor.shape}: they must agree")
     return gradient if gradient.dtype == tensor.dtype else gradient.astype(tensor.dtype)
@@ -133,7 +141,7 @@ def _accumulate(target, grad, taken):
     elif grad.requires_grad:
         target.grad = grad
     elif grad._data.base is not None or id(grad._data) in taken:
-        target.grad = Tensor(np.array(grad._data, order="C"))
+        target.grad = grad.astype(grad.dtype)  # a copy that a recording sees
     else:
         target.grad = grad.detach()
     taken.add(id(grad._data))

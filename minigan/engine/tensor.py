@@ -7,7 +7,7 @@ The class holds data and its place in the graph, nothing else; `minigan.ops` giv
 import numpy as np
 
 from minigan.engine.modes import modes
-from minigan.errors import DTypeError, GraphError
+from minigan.errors import DTypeError, GraphError, ShapeError
 
 
 class Tensor:
@@ -28,7 +28,7 @@ class Tensor:
     # NumPy's operators defer to ours: `array * tensor` is a Tensor.
     __array_priority__ = 1000
 
-    def __init__(self, data, requires_grad=False, *, node=None, index=0, version=None):
+    def __init__(self, data, requires_grad=False, node=None, index=0, version=None):
         self._data = data
         self.requires_grad = requires_grad
         self.grad = None
@@ -123,7 +123,7 @@ class Tensor:
         ----------
         gradient : array of this tensor's shape, optional
             The cotangent to start from; 1 where this tensor has one element.
-        inputs : sequence of Tensor, optional
+        inputs : Tensor or sequence of Tensor, optional
             Accumulate into these only (leaves or not); nothing else is computed or touched.
         retain_graph : bool
             Keep the recorded values for another backward pass; else they are freed.
@@ -171,6 +171,8 @@ def tensor(x, requires_grad=False, dtype=None):
     ------
     DTypeError
         If `x` does not hold numbers, or an integer tensor is asked to require a gradient.
+    ShapeError
+        If the rows of a list differ in length.
 
     Examples
     --------
@@ -180,28 +182,28 @@ def tensor(x, requires_grad=False, dtype=None):
     >>> x.grad
     tensor([2., 4.])
     """
-    if dtype is None and not isinstance(x, Tensor | np.ndarray | np.generic):
-        is_bool = np.asarray(x).dtype.kind == "b" if not _holds_tensors(x) else False
-        dtype = None if is_bool else modes.default_dtype
-    return _from_array(np.array(x, dtype=dtype, order="C"), requires_grad)
-
-
-def _from_array(data, requires_grad=False):
-    if data.dtype.kind not in "fiub":
-        raise DTypeError(f"tensor: got values of dtype {data.dtype}, expected real numbers or booleans")
+    values = numbers(x)
+    if dtype is None and not isinstance(x, Tensor | np.ndarray | np.generic) and values.dtype.kind != "b":
+        dtype = modes.default_dtype
+    data = np.array(values, dtype=dtype, order="C")
     if requires_grad and data.dtype.kind != "f":
         raise DTypeError(f"tensor: dtype {data.dtype} cannot require a gradient; pass dtype='float32' or 'float64'")
     return Tensor(data, requires_grad)
 
 
-def _holds_tensors(x):
-    if isinstance(x, list | tuple) and any(isinstance(item, Tensor) for item in x):
-        if any(item.requires_grad for item in x if isinstance(item, Tensor)):
-            raise GraphError("tensor: a list of Tensors would lose their gradients; join them with mg.stack")
-        return True
-    return False
+def numbers(x):
+    """Return `x` as an array of numbers, not yet copied, or say what else it is."""
+    if isinstance(x, list | tuple) and any(isinstance(item, Tensor) and item.requires_grad for item in x):
+        raise GraphError("tensor: a list of Tensors would lose their gradients; join them with mg.stack")
+    try:
+        values = np.asarray(x)
+    except ValueError as error:
+        raise ShapeError(f"tensor: the rows of the list differ in length ({error})") from error
+    if values.dtype.kind not in "fiub":
+        raise DTypeError(f"tensor: got values of dtype {values.dtype}, expected real numbers or booleans")
+    return values
 
 
 def as_tensor(x):
-    """Return `x` itself if it is a Tensor, else a Tensor of it without a copy where possible."""
+    """Return `x` itself if it is a Tensor, else a Tensor with a copy of it."""
     return x if isinstance(x, Tensor) else tensor(x)

@@ -7,6 +7,7 @@ import numpy as np
 from minigan.engine.forward import push_forward
 from minigan.engine.graph import topological_order
 from minigan.engine.modes import enable_grad, modes, no_grad
+from minigan.engine.primitive import lift
 from minigan.engine.reverse import pull_back
 from minigan.engine.tensor import Tensor, as_tensor
 from minigan.errors import DTypeError, ShapeError
@@ -23,7 +24,7 @@ class _Evaluation:
     def __init__(self, f, args, argnums):
         self.primals = [_differentiable(args[i], i) for i in argnums]
         with enable_grad():
-            self.inputs = [x.alias() if x.requires_grad else Tensor(x._data, True) for x in self.primals]
+            self.inputs = [x.alias() if x.requires_grad else _stand_in(x) for x in self.primals]
             args = list(args)
             for i, x in zip(argnums, self.inputs, strict=True):
                 args[i] = x
@@ -61,6 +62,10 @@ class _Evaluation:
         return tuple(tensors) if isinstance(self.result, tuple) else tensors[0]
 
 
+def _stand_in(x):
+    return Tensor(x._data, True, version=x._version)
+
+
 def _seal(t, keep):
     return t if keep else t.detach()
 
@@ -78,7 +83,7 @@ def _like(arrays, tensors, what):
         raise ShapeError(f"{what}: got {len(arrays)}, expected {len(tensors)}, one for each")
     result = []
     for i, (a, t) in enumerate(zip(arrays, tensors, strict=True)):
-        a = as_tensor(a)
+        _, a = lift((t, a))
         if a.shape != t.shape:
             raise ShapeError(f"{what}: number {i} has shape {a.shape}, expected {t.shape}")
         result.append(a if a.dtype == t.dtype else a.astype(t.dtype))
@@ -105,9 +110,10 @@ def value_and_grad(f, argnums=0):
     @functools.wraps(f)
     def with_gradient(*args):
         run = _Evaluation(f, args, numbers)
-        (value,) = run.outputs
-        if value.size != 1:
-            raise ShapeError(f"grad: the function returned shape {value.shape}; a gradient needs a single element")
+        value = run.outputs[0]
+        if len(run.outputs) > 1 or value.size != 1:
+            what = f"shape {value.shape}" if len(run.outputs) == 1 else f"{len(run.outputs)} values"
+            raise ShapeError(f"grad: the function returned {what}; a gradient needs a single element")
         grads = run.pull_back([Tensor(np.ones_like(value._data))])
         return run.values(), (grads[0] if isinstance(argnums, int) else tuple(grads))
 

@@ -9,17 +9,22 @@ import numpy as np
 from minigan.kernels.jit import njit
 
 
+def _floating(x):
+    """Return integers as float64, as NumPy's own functions take them."""
+    return x if x.dtype.kind == "f" else x.astype(np.float64)
+
+
 def _flat(x):
     return np.ascontiguousarray(x).reshape(-1)
 
 
 def sigmoid(x):
-    """Logistic function 1 / (1 + exp(-x)) of a float array.
+    """Logistic function 1 / (1 + exp(-x)) of an array.
 
     Numerics: with e = exp(-|x|), which never overflows, it is 1/(1+e) for x >= 0 and e/(1+e) below: full relative
     accuracy at both ends. NumPy's exp is vectorised, the libm call that Numba would make is not.
     """
-    flat = _flat(x)
+    flat = _flat(_floating(x))
     e = np.abs(flat)
     np.exp(np.negative(e, out=e), out=e)
     out = np.empty(np.shape(x), flat.dtype)
@@ -35,8 +40,8 @@ def _sigmoid(x, e, out):
 
 
 def leaky_relu(x, slope):
-    """x where x > 0, slope x elsewhere, of a float array."""
-    x = np.asarray(x)
+    """x where x > 0, slope x elsewhere, of an array."""
+    x = _floating(x)
     out = np.empty(x.shape, x.dtype)
     _leaky_relu(_flat(x), x.dtype.type(slope), out.reshape(-1))
     return out

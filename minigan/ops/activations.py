@@ -169,4 +169,3 @@ def logsumexp(x, axis=-1, keepdims=False):
     """Return log sum e^x along `axis`, an int.  d/dx = softmax(x)."""
     y = _logsumexp_keeping_axis(x, axis=axis)
     return y if keepdims else sum(y, axis=axis)
-

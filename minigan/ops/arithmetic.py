@@ -5,7 +5,7 @@ A rule speaks of one element: the engine sums a cotangent over the axes along wh
 
 import numpy as np
 
-from minigan.engine import primitive
+from minigan.engine import Tensor, primitive
 from minigan.engine.domain import REAL, Domain, Interval, broadcastable_shapes, elementwise
 from minigan.ops.smooth import log
 
@@ -128,7 +128,13 @@ def _clip(x, *, low, high):
 
 
 def clip(x, low=None, high=None):
-    """Return x limited to [low, high]; None leaves a side open.  d/dx = 1 inside and on the bounds, 0 outside."""
+    """Return x limited to [low, high]; None leaves a side open.  d/dx = 1 inside and on the bounds, 0 outside.
+
+    Bounds that are Tensors receive gradients as `maximum` and `minimum` have them.
+    """
+    if isinstance(low, Tensor) or isinstance(high, Tensor):
+        x = x if low is None else maximum(x, low)
+        return x if high is None else minimum(x, high)
     return _clip(x, low=low, high=high)
 
 

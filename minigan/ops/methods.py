@@ -1,5 +1,7 @@
 """Gives Tensor its operators and methods, and makes NumPy's functions answer for Tensors."""
 
+import inspect
+
 import numpy as np
 
 from minigan.engine import Tensor
@@ -32,6 +34,7 @@ METHODS = {
     "__pos__": shape.alias,
     "__abs__": arithmetic.abs,
 }
+OPERANDS = (Tensor, float, int, np.ndarray, np.generic, list, tuple)
 MODULES = (activations, arithmetic, linear, reductions, shape, smooth)
 
 
@@ -52,7 +55,7 @@ def install():
 
 def _binary(operation, reflected=False):
     def method(self, other):
-        if not isinstance(other, Tensor | np.ndarray | np.generic | int | float):
+        if not isinstance(other, OPERANDS):
             return NotImplemented
         return operation(other, self) if reflected else operation(self, other)
 
@@ -82,24 +85,35 @@ def _array_ufunc(self, ufunc, method, *inputs, **kwargs):
 
 
 def _array_function(self, function, types, args, kwargs):
-    ours = _counterpart(function)
-    if ours is not None:
+    public = getattr(np, function.__name__, None) is function  # np.linalg.norm is another norm than ours
+    ours = _counterpart(function) if public else None
+    if ours is not None and _takes(ours, args, kwargs):
         return ours(*args, **kwargs)
-    return _numpy_on_values(f"np.{function.__name__}", function, args, kwargs)
+    call = f"{function.__module__}.{function.__name__}".replace("numpy", "np", 1)
+    options = f" with these arguments ({', '.join(kwargs)})" if ours is not None else ""
+    return _numpy_on_values(call + options, function, args, kwargs)
+
+
+def _takes(function, args, kwargs):
+    try:
+        inspect.signature(function).bind(*args, **kwargs)
+    except TypeError:
+        return False
+    return True
 
 
 def _numpy_on_values(call, function, args, kwargs):
-    """Let NumPy compute on constants; refuse where a gradient would be lost without a word."""
-    tensors = [x for x in _leaves((args, kwargs)) if isinstance(x, Tensor)]
-    if any(t.requires_grad for t in tensors):
+    """Let NumPy compute on constants, and what has no derivative; refuse to lose a gradient without a word."""
+    if any(isinstance(t, Tensor) for t in _leaves(kwargs.get("out"))):
+        raise MissingRuleError(f"{call}: a Tensor cannot be the output; use t.assign(values)")
+    wanted = any(isinstance(x, Tensor) and x.requires_grad for x in _leaves((args, kwargs)))
+    result = None if wanted and "out" in kwargs else function(*_plain(args), **_plain(kwargs))
+    if wanted and any(np.asarray(r).dtype.kind not in "biuU" for r in _leaves(result)):  # shapes, indices, truth: fine
         raise MissingRuleError(
             f"{call} has no counterpart in minigan, and a gradient is wanted of its argument. Use a function of `mg`, "
             "or pass x.detach() (or np.asarray(x)) to treat it as a constant"
         )
-    out = kwargs.get("out")
-    if any(isinstance(t, Tensor) for t in _leaves(out)):
-        raise MissingRuleError(f"{call}: a Tensor cannot be the output; use t.assign(values)")
-    return function(*_plain(args), **_plain(kwargs))
+    return result
 
 
 def _leaves(x):

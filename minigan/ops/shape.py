@@ -18,8 +18,8 @@ def alias(x):
     domain=Domain(lambda rng, side: (elementwise(REAL).sample(rng, side)[0], {"dtype": np.dtype("float64")})),
 )
 def astype(x, *, dtype):
-    """Return x with another dtype."""
-    return x.astype(dtype)
+    """Return a copy of x, in C order, with another dtype."""
+    return x.astype(dtype, order="C")
 
 
 def _reshape_domain(rng, side):
@@ -91,6 +91,7 @@ def _broadcast_to(x, *, shape):  # its rule is the identity: the engine sums ove
 def broadcast_to(x, shape):
     """Return a read-only view of x repeated to `shape`.  The pullback sums over the repeats."""
     x = as_tensor(x)
+    shape = (shape,) if isinstance(shape, int | np.integer) else shape
     try:
         return _broadcast_to(x, shape=tuple(shape))
     except ValueError as error:
@@ -124,8 +125,13 @@ def _concatenate(*parts, axis):
 
 
 def concatenate(arrays, axis=0):
-    """Return the arrays joined along an existing axis.  The pullback cuts the cotangent where they were joined."""
+    """Return the arrays joined along an existing axis (None: all flattened first).
+
+    The pullback cuts the cotangent where they were joined.
+    """
     arrays = tuple(arrays)
+    if axis is None:
+        arrays, axis = tuple(reshape(a, -1) for a in arrays), 0
     if not arrays:
         raise ShapeError("concatenate: got no arrays, expected at least one")
     try:
@@ -133,7 +139,7 @@ def concatenate(arrays, axis=0):
     except MiniganError:
         raise
     except ValueError as error:
-        shapes = ", ".join(str(np.shape(a)) for a in arrays)
+        shapes = ", ".join(str(as_tensor(a).shape) for a in arrays)
         raise ShapeError(f"concatenate: shapes {shapes} must agree except along axis {axis}") from error
 
 
@@ -142,7 +148,7 @@ def stack(arrays, axis=0):
     tensors = [as_tensor(a) for a in arrays]
     if len({t.shape for t in tensors}) != 1:
         raise ShapeError(f"stack: expected one or more arrays of one shape, got {[t.shape for t in tensors]}")
-    at = axis + tensors[0].ndim + 1 if axis < 0 else axis
+    at = np.lib.array_utils.normalize_axis_index(axis, tensors[0].ndim + 1)
     return concatenate([reshape(t, (*t.shape[:at], 1, *t.shape[at:])) for t in tensors], axis=at)
 
 
@@ -161,7 +167,7 @@ def split(x, indices_or_sections, axis=0):
     """Return x cut along `axis`: into equal parts (an int), or before the given positions. A tuple of views."""
     x = as_tensor(x)
     at = indices_or_sections
-    if isinstance(at, int):
+    if isinstance(at, int | np.integer):
         if at < 1 or x.shape[axis] % at:
             raise ShapeError(f"split: axis {axis} of length {x.shape[axis]} cannot be cut into {at} equal parts")
         at = range(x.shape[axis] // at, x.shape[axis], x.shape[axis] // at)
@@ -203,7 +209,7 @@ def _plain(part):
     """Index arrays become constants of their own: a later change must not reach the recorded equation."""
     if isinstance(part, Tensor):
         return part.numpy()
-    return np.array(part) if isinstance(part, np.ndarray | list) else part
+    return np.array(part) if isinstance(part, np.ndarray | list | tuple | range) else part
 
 
 def _scatter_domain(rng, side):
@@ -230,7 +236,8 @@ def take(x, indices, axis=None):
     indices = np.asarray(indices)
     if indices.dtype.kind not in "iu":
         raise ShapeError(f"take: indices have dtype {indices.dtype}, expected integers")
-    return getitem(x, (slice(None),) * (axis % x.ndim) + (indices,))
+    axis = np.lib.array_utils.normalize_axis_index(axis, x.ndim)
+    return getitem(x, (slice(None),) * axis + (indices,))
 
 
 def _pad_domain(rng, side):

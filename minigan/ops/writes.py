@@ -2,8 +2,9 @@
 
 import numpy as np
 
-from minigan.engine import as_tensor, primitive
+from minigan.engine import primitive
 from minigan.engine.domain import REAL, Domain, random_shape
+from minigan.engine.primitive import lift
 from minigan.errors import ShapeError
 from minigan.kernels import updates
 
@@ -32,7 +33,7 @@ def assign(target, values):
     GraphError
         If `target` was computed, or its memory is read-only.
     """
-    values = as_tensor(values)
+    _, values = lift((target, values))
     if values.shape != target.shape:
         raise ShapeError(f"assign: got values of shape {values.shape} for a tensor of shape {target.shape}")
     _assign(target, values)

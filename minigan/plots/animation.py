@@ -1,6 +1,7 @@
 """Animations over training: a sequence of frames, written as one small GIF."""
 
 import io
+import itertools
 
 import numpy as np
 from matplotlib.font_manager import findfont
@@ -8,9 +9,9 @@ from PIL import Image, ImageDraw, ImageFont
 from tqdm import tqdm
 
 from minigan.errors import ConfigError, DataError, ShapeError
+from minigan.files import write_bytes
 from minigan.plots.density import density1d
-from minigan.plots.files import write_atomically
-from minigan.plots.heatmap import plane, square_view
+from minigan.plots.heatmap import plane
 from minigan.plots.images import mosaic
 
 PALETTE_FRAMES = 8  # frames that the shared palette is chosen from
@@ -22,7 +23,7 @@ def animate(frames, path, *, seconds=6.0, pause=2.0, dpi=100, colours=128, progr
     """Write frames as a GIF that loops for ever and rests on its last frame.
 
     All frames share one palette, and no colours are mixed by dithering: what stands still stays the same bytes, and
-    GIF stores only what changed.
+    GIF stores only what changed. (Equal frames in a row become one that is shown for longer.)
 
     Parameters
     ----------
@@ -71,7 +72,7 @@ def animate(frames, path, *, seconds=6.0, pause=2.0, dpi=100, colours=128, progr
     durations[-1] += round(1000 * pause)
     buffer = io.BytesIO()
     indexed[0].save(buffer, "GIF", save_all=True, append_images=indexed[1:], duration=durations, loop=0, optimize=True)
-    write_atomically(path, buffer.getvalue())
+    write_bytes(path, buffer.getvalue())
     return path
 
 
@@ -111,11 +112,10 @@ def plane_frames(snapshots, real, *, discriminators=None):
     ------
     matplotlib.figure.Figure
     """
-    view = square_view(np.asarray(real, dtype=float))
-    discriminators = iter(discriminators) if discriminators is not None else None
-    for step, fake in snapshots:
-        judge = next(discriminators) if discriminators else None
-        yield plane(real, fake, discriminator=judge, view=view, title=f"Step {step:,}")
+    if discriminators is None:
+        discriminators = itertools.repeat(None)
+    for (step, fake), discriminator in zip(snapshots, discriminators, strict=False):
+        yield plane(real, fake, discriminator=discriminator, title=f"Step {step:,}")
 
 
 def image_frames(snapshots, *, columns=None, scale=2):

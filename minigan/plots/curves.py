@@ -48,7 +48,7 @@ def history(records, series, *, ylabel, title=None, references=None, smooth=0.04
     raw, shown = [], []  # every value, and what the axis must follow
     for key, (label, colour) in series.items():
         steps, values = _series(records, key)
-        window = max(1, round(smooth * len(values)))
+        window = round(smooth * len(values)) | 1  # odd, so that the mean does not lag
         mean = moving_mean(moving_mean(values, window), window)  # twice: rounds off the corners of the first
         ax.plot(steps, values, color=colour, linewidth=0.6, alpha=0.35)
         # A single record, or one between two gaps, has no line to be seen by.
@@ -171,7 +171,8 @@ def _hidden(ax, raw):
 
 
 def _label_steps(ax, hidden):
-    ax.set_xlabel("training step" + (f"   ({hidden:,} extreme values not shown)" if hidden else ""))
+    note = f"   ({hidden:,} extreme value{'s' * (hidden > 1)} not shown)" if hidden else ""
+    ax.set_xlabel("training step" + note)
     ax.xaxis.set_major_locator(MaxNLocator(6, integer=True))
     many = ax.dataLim.x1 >= 1e5
     ax.xaxis.set_major_formatter(EngFormatter(sep="") if many else StrMethodFormatter("{x:,.0f}"))

@@ -49,31 +49,18 @@ def density1d(real, fake, *, discriminator=None, density=None, view=None, title=
     """
     real, fake = as_samples("real", real, 1)[:, 0], as_samples("fake", fake, 1)[:, 0]
     low, high = view or _view(real)
-    fig = new_figure(height=4.2 if discriminator else 3.2)
-    panels = fig.subplots(
-        2 if discriminator else 1, 1, sharex=True, squeeze=False, height_ratios=_RATIOS[bool(discriminator)]
-    )[:, 0]
+    ratios = [1] if discriminator is None else [5, 2]
+    fig = new_figure(height=3.2 if discriminator is None else 4.2)
+    panels = fig.subplots(len(ratios), 1, sharex=True, squeeze=False, height_ratios=ratios)[:, 0]
     x = np.linspace(low, high, CURVE_POINTS)
-
-    ax = panels[0]
-    edges = np.linspace(low, high, BINS + 1)
-    peak = max(_histogram(ax, real, edges, fill=True, color=REAL, alpha=0.35, label=_label("real", real, edges)), 1e-12)
-    if density is not None:
-        exact = evaluate("density", lambda points: density(points[:, 0]), x[:, None], x.shape)
-        ax.plot(x, exact, color=INK, linewidth=1.2, linestyle="--", label="exact")
-        peak = max(peak, exact.max())
-    _histogram(ax, fake, edges, color=FAKE, linewidth=1.6, label=_label("generated", fake, edges))
-    ax.set(xlim=(low, high), ylim=(0, 1.35 * peak), ylabel="density, per unit of x")
-    ax.set_title(title or "Real and generated samples", pad=26)
-    legend_above(ax)
-
+    _densities(panels[0], real, fake, x, density)
+    panels[0].set_title(title or "Real and generated samples", pad=26)
     if discriminator is not None:
-        ax = panels[1]
         logits = evaluate("discriminator", discriminator, x[:, None], x.shape)
-        ax.axhline(0.5, color=INK, linewidth=1.1, linestyle="--")
-        ax.plot(x, probability(logits), color=DISCRIMINATOR)
-        ax.set(ylim=(-0.04, 1.04), yticks=[0, 0.5, 1], ylabel="D(x), 0 to 1")
-    panels[-1].set_xlabel("x, in the data's units")
+        panels[1].axhline(0.5, color=INK, linewidth=1.1, linestyle="--")
+        panels[1].plot(x, probability(logits), color=DISCRIMINATOR)
+        panels[1].set(ylim=(-0.04, 1.04), yticks=[0, 0.5, 1], ylabel="D(x), 0 to 1")
+    panels[-1].set(xlim=(low, high), xlabel="x, in the data's units")
     return fig
 
 
@@ -127,7 +114,17 @@ def generator_map(z, x, *, title=None):
     return fig
 
 
-_RATIOS = {False: [1], True: [5, 2]}
+def _densities(ax, real, fake, x, density):
+    """Draw both histograms over the range of x, and the exact density where it is known."""
+    edges = np.linspace(x[0], x[-1], BINS + 1)
+    peak = _histogram(ax, real, edges, fill=True, color=REAL, alpha=0.35, label=_label("real", real, edges))
+    if density is not None:
+        exact = evaluate("density", lambda points: density(points[:, 0]), x[:, None], x.shape)
+        ax.plot(x, exact, color=INK, linewidth=1.2, linestyle="--", label="exact")
+        peak = max(peak, exact.max())
+    _histogram(ax, fake, edges, color=FAKE, linewidth=1.6, label=_label("generated", fake, edges))
+    ax.set(ylim=(0, 1.35 * peak or 1.0), ylabel="density, per unit of x")
+    legend_above(ax)
 
 
 def _view(real):

@@ -46,11 +46,13 @@ def plane(real, fake, *, discriminator=None, gradient=None, view=None, title=Non
     view = view or square_view(real)
     if len(view) != 4:
         raise ShapeError(f"plane: view has {len(view)} numbers, expected (x_low, x_high, y_low, y_high)")
-    fig = new_figure(height=4.8 if discriminator else 5.4)
+    fig = new_figure(height=5.4 if discriminator is None else 4.8)
     ax = fig.subplots()
     if discriminator is not None:
         _heat_map(fig, ax, discriminator, view)
-        _arrows(ax, gradient or _central_differences(discriminator, view), view)
+        if gradient is None:
+            gradient = _central_differences(discriminator, view)
+        _arrows(ax, gradient, view)
     _points(ax, real[:2000], fake[:2000])
     ax.set(
         xlim=view[:2], ylim=view[2:], aspect="equal", xlabel="x₁, in the data's units", ylabel="x₂, in the data's units"

@@ -8,7 +8,7 @@ from typing import NamedTuple
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from minigan.errors import ConfigError, DataError
-from minigan.plots.files import write_atomically
+from minigan.files import write_bytes
 from minigan.plots.style import png_bytes
 
 MEDIA_TYPES = {".png": "image/png", ".gif": "image/gif"}
@@ -85,7 +85,7 @@ def render_report(path, *, title, words, facts, figures, metrics_table=None, ani
         columns=columns,
         rows=[_cells(row, columns) for row in metrics_table or []],
     )
-    write_atomically(path, page.encode())
+    write_bytes(path, page.encode())
     return path
 
 

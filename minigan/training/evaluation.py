@@ -6,6 +6,11 @@ from minigan import metrics
 from minigan.errors import ConfigError
 
 
+def is_measured(data):
+    """Return whether `evaluate` has measures for such data."""
+    return data.shape == (1,) or (data.shape == (2,) and hasattr(data, "means"))
+
+
 def evaluate(gan, data):
     """Return measures of the samples of `gan` against `data`: a dict from a name to a number.
 
@@ -19,7 +24,7 @@ def evaluate(gan, data):
             "W1 between two real sets (floor)": floor,
             "W1 / floor (1 is perfect)": w1 / floor,
         }
-    if hasattr(data, "means") and data.shape == (2,):
+    if is_measured(data):
         draws = [metrics.mixture_quality(gan.sample(2500, seed), data.means, data.stds[0]) for seed in range(10)]
         modes, high_quality, reverse_kl, width = np.mean(draws, axis=0)
         return {

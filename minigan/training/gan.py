@@ -4,6 +4,7 @@ import dataclasses
 import math
 
 import numpy as np
+from threadpoolctl import threadpool_limits
 from tqdm.auto import tqdm
 
 from minigan import data as datasets
@@ -122,7 +123,10 @@ class GAN:
 
     def _train(self, data, journal, progress):
         total = self.config.steps
-        with tqdm(total=total, initial=self.step, unit="step", disable=not progress, dynamic_ncols=True) as bar:
+        with (
+            self._few_threads(),
+            tqdm(total=total, initial=self.step, unit="step", disable=not progress, dynamic_ncols=True) as bar,
+        ):
             journal.begin()
             try:
                 while self.step < total:
@@ -135,6 +139,14 @@ class GAN:
             except KeyboardInterrupt:
                 journal.checkpoint()
                 raise
+
+    def _few_threads(self):
+        """Keep small matrix products on one thread: a second one gains nothing there, and when another process is busy
+        on this machine the two wait for each other at every product, which can cost a factor of ten.
+        """
+        largest = max((p.size for p in self.g_optimiser.params + self.d_optimiser.params), default=0)
+        small = largest * self.config.batch_size < 2**23  # multiplications in the largest product
+        return threadpool_limits(1 if small else None, user_api="blas")
 
     def train_step(self, real):
         """Do one step of the discriminator, then one of the generator.
@@ -155,15 +167,16 @@ class GAN:
         self.d_optimiser.lr, self.g_optimiser.lr = rate * self.config.lr_d, rate * self.config.lr_g
 
         fake = self.fake(len(real)).detach()
+        real.requires_grad, fake.requires_grad = self.config.r1 > 0, self.config.r2 > 0
         real_logits, fake_logits = self.discriminator(real), self.discriminator(fake)
         d_loss = self.loss.discriminator(real_logits, fake_logits)
         self.d_optimiser.zero_grad()
-        self._with_penalties(d_loss, real, fake).backward()
+        (d_loss + self._penalties(real, real_logits, fake, fake_logits)).backward(inputs=self.d_optimiser.params)
         self.d_optimiser.step()
 
-        fake = self.fake(len(real))
-        reals = self.discriminator(real) if self.loss.real_in_generator else None
-        g_loss = self.loss.generator(reals, self.discriminator(fake))
+        with no_grad():
+            reals = self.discriminator(real) if self.loss.real_in_generator else None
+        g_loss = self.loss.generator(reals, self.discriminator(self.fake(len(real))))
         self.g_optimiser.zero_grad()
         g_loss.backward(inputs=self.g_optimiser.params)
         self.g_optimiser.step()
@@ -175,13 +188,15 @@ class GAN:
         """Return n generated samples as the networks see them, in the graph."""
         return self.generator(self.latent.draw(self.rng, n))
 
-    def _with_penalties(self, loss, real, fake):
-        fall = geometric(self.step, self.config.steps, end=self.config.penalty_end)
+    def _penalties(self, real, real_logits, fake, fake_logits):
+        """Return gamma_1/2 R1 + gamma_2/2 R2, on the logits that the loss has computed already."""
+        gamma = 0.5 * geometric(self.step, self.config.steps, end=self.config.penalty_end)
+        total = 0.0
         if self.config.r1:
-            loss = loss + 0.5 * self.config.r1 * fall * penalties.r1(self.discriminator, real)
+            total = total + gamma * self.config.r1 * penalties.squared_gradient(real_logits, real)
         if self.config.r2:
-            loss = loss + 0.5 * self.config.r2 * fall * penalties.r2(self.discriminator, fake)
-        return loss
+            total = total + gamma * self.config.r2 * penalties.squared_gradient(fake_logits, fake)
+        return total
 
     def _batch(self, data):
         batch = data.sample(self.config.batch_size, self.rng.numpy)

@@ -118,7 +118,7 @@ class RunFolder:
         state : dict
             What is not an array (the step, the generator's state), JSON-able.
         """
-        arrays = {name: np.ascontiguousarray(a) for name, a in arrays.items()}
+        arrays = {name: np.array(a, order="C") for name, a in arrays.items()}
         data = safetensors.numpy.save(arrays, metadata={"minigan": json.dumps(state, sort_keys=True)})
         with writing_to(self):
             write_bytes(self.path / "checkpoint.safetensors", data)

@@ -1,4 +1,4 @@
-"""A made-up run, and eyes for a few things that a figure holds."""
+"""A made-up run."""
 
 import numpy as np
 import pytest
@@ -16,13 +16,3 @@ def records():
         {"step": 10 * i, "d_loss": 2.0 - 0.01 * i, "g_loss": 0.5, "d_real": 0.9 - 0.004 * i, "d_fake": 0.1 + 0.004 * i}
         for i in range(100)
     ]
-
-
-def labels_of(ax):
-    """Return the texts of an axes' legend."""
-    return [text.get_text() for text in ax.get_legend().get_texts()]
-
-
-def line(ax, label):
-    """Return x and y of the line with a label."""
-    return next(drawn for drawn in ax.get_lines() if drawn.get_label() == label).get_data()

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from conftest import labels_of, line
+from figure_contents import labels_of, line
 from matplotlib.patches import StepPatch
 
 from minigan import plots

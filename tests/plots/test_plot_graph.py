@@ -36,7 +36,7 @@ def test_unnamed_leaves_constants_and_numbers():
 def test_a_value_used_twice_is_one_box_with_two_arrows():
     x = leaf(2)
     y = mg.exp(x)
-    boxes = collect((y * y)._node and y * y, 10)
+    boxes = collect(y * y, 10)
     assert [inputs for _, inputs in boxes] == [[], [0], [1, 1]]
     _, routes = arrange([inputs for _, inputs in boxes], [1.0] * 3)
     assert [source for _, source in routes] == [0, 1, 1]

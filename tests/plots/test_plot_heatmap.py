@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from conftest import labels_of
+from figure_contents import labels_of
 from matplotlib.collections import PathCollection
 from matplotlib.quiver import Quiver
 
