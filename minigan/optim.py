@@ -60,7 +60,7 @@ class Optimiser:
         The learning rate; the attribute may be assigned at any time.
     """
 
-    state_names = ()  # flat arrays that belong to an optimiser's state
+    state_names: tuple[str, ...] = ()  # flat arrays that belong to an optimiser's state
 
     def __init__(self, params, lr):
         self.params = list(params)

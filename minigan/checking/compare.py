@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from minigan.checking.differences import ENOUGH, START, Derivative, differentiate
-from minigan.checking.directions import norm, sizes_of
+from minigan.checking.directions import direction, norm, sizes_of
 from minigan.checking.subject import Subject
 
 _CLAIM_FACTOR = 16.0  # the claimed <g, v> may be off by so many roundings of the sum of |g_i v_i|
@@ -70,6 +70,11 @@ class Comparer:
         Weights that make one number of the outputs.
     gradients : list of arrays or None
         The claimed gradients, one for each of ``subject.argnums``; None says zero.
+
+    Attributes
+    ----------
+    at_zero, size : float
+        The projected value at the point, and the same sum of absolute terms.
     """
 
     def __init__(self, subject: Subject, inputs: Sequence[Any], cotangents: list, gradients: list):
@@ -80,9 +85,11 @@ class Comparer:
         pairs = zip(subject.argnums, gradients, zeros, strict=True)
         self.gradients = {i: z if g is None else np.asarray(g, dtype=float) for i, g, z in pairs}
         outputs = subject.values(self.inputs)
+        self.size = float(sum(np.sum(np.abs(c * y)) for c, y in zip(cotangents, outputs, strict=True)))
         self.at_zero = project(outputs, cotangents)
         self._epsilon = max(float(np.finfo(y.dtype).eps) for y in outputs)
         self._steps: dict[Any, float] = {}
+        self._grain = 0.0  # noise of f seen along directions that move everything
 
     def along(self, argument: int, v: np.ndarray, kind: str = "even", *, careful: bool = False) -> Comparison:
         """Compare along `v`, an array of the shape of the input `argument`.
@@ -98,6 +105,27 @@ class Comparer:
         v[index] = sizes_of(x)[index] if np.isfinite(x[index]) else 0.0
         scaled = self._compare(argument, index, v, "coordinate", careful)
         return _in_units_of(scaled, float(v[index]) or 1.0)
+
+    def agrees_along_two(self, argument: int, rng: np.random.Generator) -> bool:
+        """Whether two fresh directions agree, and say anything."""
+        x, g = self.inputs[argument], self.gradients[argument]
+        both = [self.along(argument, direction(rng, "even", x, g)) for _ in range(2)]
+        return all(c.agrees and c.margin < np.inf for c in both)
+
+    def with_gradients(self, gradients: dict[int, np.ndarray]) -> "Comparer":
+        """Return a comparer of other claims at the same point."""
+        return Comparer(self.subject, self.inputs, self.cotangents, list(gradients.values()))
+
+    def moved(self, argument: int, x: np.ndarray) -> "Comparer | None":
+        """Return a comparer at the point where one input is `x`; None where f or its gradient is not finite there."""
+        inputs = [x if i == argument else other for i, other in enumerate(self.inputs)]
+        try:
+            with np.errstate(all="ignore"):
+                moved = Comparer(self.subject, inputs, self.cotangents, self.subject.gradients(inputs, self.cotangents))
+        except (ArithmeticError, ValueError):
+            return None
+        finite = np.isfinite(moved.at_zero) and np.all(np.isfinite(moved.gradients[argument]))
+        return moved if finite else None
 
     def _compare(self, argument: int, index: Any, v: np.ndarray, kind: str, careful: bool) -> Comparison:
         terms = self.gradients[argument] * v
@@ -120,9 +148,19 @@ class Comparer:
         if careful:
             start, enough = 0.7 * START, 0.0
         largest = max(1.0, 1 / length)
-        result = differentiate(phi, epsilon=self._epsilon, scale=scale, start=start, largest=largest, enough=enough)
+        result = differentiate(
+            phi,
+            epsilon=self._epsilon,
+            grain=self._grain,
+            scale=scale,
+            start=start,
+            largest=largest,
+            enough=enough,
+        )
         if not careful and np.isfinite(result.step):
             self._steps[argument, kind] = result.step
+        if kind == "even" and not result.kink and np.isfinite(result.noise):
+            self._grain = max(self._grain, result.noise)
         return result
 
     def _project_or_nan(self, inputs: list) -> float:

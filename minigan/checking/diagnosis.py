@@ -63,9 +63,8 @@ def diagnose(
         return "argument_swapped"
     if ratio is not None:
         return "missing_mean" if is_a_count(abs(ratio), lengths) else "scale"
-    if turned():
-        return "wrong_axis"
-    return next((name for name, rule in _RULES if rule(evidence)), "unknown")
+    rules = [*_PLACES, ("wrong_axis", lambda _: turned()), *_SUBSETS, *_SUMS]
+    return next((name for name, rule in rules if rule(evidence)), "unknown")
 
 
 def common_ratio(evidence: Evidence) -> float | None:
@@ -232,12 +231,18 @@ def _separable(array: np.ndarray, defect: Callable) -> bool:
     return False
 
 
-_RULES: list[tuple[str, Callable[[Evidence], bool]]] = [
+Rules = list[tuple[str, Callable[[Evidence], bool]]]
+
+_PLACES: Rules = [
     ("wrong_axis", _broadcast_along_another_axis),
     ("transposed", _transposed),
     ("permuted", _permuted),
+]
+_SUBSETS: Rules = [
     ("one_element", _one_element),
     ("one_slice", _one_slice),
+]
+_SUMS: Rules = [
     ("wrong_axis", _sum_of_another_gradient),
     ("wrong_axis", _same_total),
     ("wrong_axis", _factor_by_axis),

@@ -24,6 +24,7 @@ _CENTRE = len(_HALF)
 START = 2.0**-4  # first window, relative to the scale of the inputs
 RATIO = 16.0  # from window to window: the points of one reach down to .11 of it
 SMALLEST = 2.0**-42
+_LAST_RESORT = 2.0**-28  # where the walk goes on when it has met the same kink at three scales
 ENOUGH = 1e-9  # relative error at which the walk stops: resolves gradients computed in float32 (6e-8)
 
 _NOISE_FACTOR = 16.0  # Student's t with 5 degrees of freedom: one in 60,000 for Gaussian noise; rounding is bounded
@@ -31,14 +32,16 @@ _TRUNCATION_FACTOR = 3.0
 _EXPLAINED = 1e-2  # a fit that leaves less than this of the variation has seen the function
 
 
-def _fit(points: np.ndarray, degree: int) -> tuple[np.ndarray, np.ndarray]:
-    """Vandermonde matrix and its pseudo-inverse: coefficients = inverse @ values."""
+Polynomial = tuple[np.ndarray, np.ndarray]  # Vandermonde matrix and its pseudo-inverse: coefficients = inverse @ values
+
+
+def _polynomial(points: np.ndarray, degree: int) -> Polynomial:
     matrix = np.vander(points, degree + 1, increasing=True)
     return matrix, np.linalg.pinv(matrix)
 
 
-_TWO_SIDED = [_fit(NODES, 7), _fit(NODES, 5)]
-_ONE_SIDED = [_fit(NODES[_CENTRE:], 4), _fit(NODES[_CENTRE:], 3)]  # points on the right; the left is its mirror
+_TWO_SIDED = _polynomial(NODES, 7), _polynomial(NODES, 5)
+_ONE_SIDED = _polynomial(NODES[_CENTRE:], 4), _polynomial(NODES[_CENTRE:], 3)  # on the right; the left is its mirror
 
 
 @dataclass(frozen=True)
@@ -60,23 +63,17 @@ class Fit:
 
 @dataclass(frozen=True)
 class Window:
-    """phi at the 13 points ``h * NODES``; `fit` is None where phi is not finite."""
+    """phi at the 13 points ``h * NODES``, all finite."""
 
     h: float
     values: np.ndarray
-    epsilon: float
-    fit: Fit | None
+    rounding: float  # standard deviation of the rounding of the values
+    fit: Fit
 
     @property
     def flat(self) -> bool:
         """phi takes so few values that it looks like a staircase: constant here, or the step is below its grid."""
         return len(np.unique(self.values)) <= 4
-
-    def one_sided(self, side: int) -> Fit | None:
-        """Derivative from the points on one side only (`side` +1 right, -1 left)."""
-        values = self.values[_CENTRE:] if side > 0 else self.values[_CENTRE::-1]
-        fit = _least_squares(self.h, values, self.epsilon, _ONE_SIDED)
-        return fit and replace(fit, value=side * fit.value)
 
 
 @dataclass(frozen=True)
@@ -110,38 +107,11 @@ class Derivative:
     windows: tuple[Window, ...]
 
 
-def _least_squares(h: float, values: np.ndarray, epsilon: float, fits: list) -> Fit | None:
-    """Fit polynomials of two degrees; their distance is the truncation, the residual of the higher one the noise."""
-    if not np.all(np.isfinite(values)):
-        return None
-    centre = values[_CENTRE] if len(values) == len(NODES) else values[0]
-    changes = values - centre
-    spread = float(np.max(np.abs(changes)))
-    if not math.isfinite(spread):
-        return None
-    unit = spread or 1.0  # so that squares neither overflow nor underflow
-    changes = changes / unit
-    (matrix, inverse), (_, lower) = fits
-    coefficients = inverse @ changes
-    left_over = changes - matrix @ coefficients
-    measured = math.sqrt(left_over @ left_over / (matrix.shape[0] - matrix.shape[1]))
-    written = epsilon * float(np.max(np.abs(values))) / unit / math.sqrt(12)  # rounding of the result itself
-    noise = max(measured, written)
-    slope = float(coefficients[1])
-    return Fit(
-        value=slope * unit / h,
-        truncation=abs(slope - float(lower[1] @ changes)) * unit / h,
-        noise=noise * unit,
-        rounding=_NOISE_FACTOR * noise * float(np.linalg.norm(inverse[1])) * unit / h,
-        secant=spread / h,
-        explained=measured < _EXPLAINED and spread > 0,
-    )
-
-
 def differentiate(
     phi: Callable[[float], float],
     *,
-    epsilon: float = np.finfo(float).eps,
+    epsilon: float = float(np.finfo(float).eps),
+    grain: float = 0.0,
     scale: float = 0.0,
     start: float = START,
     largest: float = 1.0,
@@ -156,6 +126,8 @@ def differentiate(
         size of the inputs themselves.
     epsilon : float
         Relative spacing of the floats that phi returns; noise beyond it is measured.
+    grain : float
+        Noise of phi that is known from elsewhere: assumed where phi looks constant and shows none.
     scale : float
         Errors are compared with ``max(|value|, scale)``: size of the derivative along a typical direction.
     start, largest : float
@@ -174,100 +146,154 @@ def differentiate(
     least the rounding of phi's values) and g = 3.74 the norm of the row of the pseudo-inverse that gives c_1.
     """
     at_zero = phi(0.0)
-
-    def measure(h: float) -> Window:
-        values = np.full(len(NODES), np.nan)
-        values[_CENTRE] = at_zero
-        for i in sorted(range(len(NODES)), key=lambda i: -abs(NODES[i])):  # the far points leave the domain first
-            if i != _CENTRE:
-                values[i] = phi(h * NODES[i])
-        return Window(h, values, epsilon, _least_squares(h, values, epsilon, _TWO_SIDED))
-
     windows: list[Window] = []
-    for h in _downwards(start):
-        windows.append(measure(h))
-        if _good(windows[-1], scale, enough) or _hopeless(windows, scale):
+    for h in _steps(start, 1 / RATIO):
+        if h > _LAST_RESORT and _same_kink(windows[-3:]):
+            continue
+        window = _measure(phi, at_zero, h, epsilon, grain)
+        if window is None:
+            continue
+        windows.append(window)
+        if _good(window, scale, enough) or _hopeless(windows, scale):
             break
-    if _rounding_dominates(windows[0]) and not _good(windows[-1], scale, enough):
-        for h in _upwards(start, largest):
-            windows.append(measure(h))
-            if _good(windows[-1], scale, enough) or not _rounding_dominates(windows[-1]):
+    if windows and windows[0].h == start and _rounding_dominates(windows[0]) and not _good(windows[-1], scale, enough):
+        for h in _steps(start * RATIO, RATIO, largest):
+            window = _measure(phi, at_zero, h, epsilon, grain)
+            if window is None:
                 break
-    return _conclude(windows, scale)
+            windows.append(window)
+            if _good(window, scale, enough) or not _rounding_dominates(window):
+                break
+    return _conclude(phi, at_zero, tuple(windows), scale)
 
 
-def _downwards(start: float) -> Iterator[float]:
-    h = start
-    while h >= SMALLEST:
+def _steps(first: float, ratio: float, largest: float = 2.0**64) -> Iterator[float]:
+    h = first
+    while SMALLEST <= h <= largest:
         yield h
-        h /= RATIO
+        h *= ratio
 
 
-def _upwards(start: float, largest: float) -> Iterator[float]:
-    h = start * RATIO
-    while h <= largest:
-        yield h
-        h *= RATIO
+def _measure(phi: Callable[[float], float], at_zero: float, h: float, epsilon: float, grain: float) -> Window | None:
+    """Evaluate phi on the window; None if it is not finite somewhere (the far points are tried first)."""
+    values = np.full(len(NODES), at_zero)
+    for i in np.argsort(-np.abs(NODES))[:-1]:
+        values[i] = phi(h * NODES[i])
+        if not math.isfinite(values[i]):
+            return None
+    rounding = _spacing(values, epsilon) * float(np.max(np.abs(values))) / math.sqrt(12)
+    window = Window(h, values, rounding, _least_squares(h, values, rounding, _TWO_SIDED))
+    if grain > rounding and window.flat:
+        return replace(window, rounding=grain, fit=_least_squares(h, values, grain, _TWO_SIDED))
+    return window
 
 
+def _spacing(values: np.ndarray, epsilon: float) -> float:
+    """Return the relative spacing of the floats: values that all fit into float32 have been rounded to it."""
+    with np.errstate(over="ignore", under="ignore"):
+        single = np.array_equal(values, values.astype(np.float32))
+    return max(epsilon, float(np.finfo(np.float32).eps)) if single else epsilon
+
+
+def _least_squares(h: float, values: np.ndarray, rounding: float, polynomials: tuple[Polynomial, Polynomial]) -> Fit:
+    """Fit polynomials of two degrees; their distance is the truncation, the residual of the higher one the noise."""
+    (matrix, inverse), (_, lower) = polynomials
+    changes = values - values[_CENTRE if len(values) == len(NODES) else 0]
+    spread = float(np.max(np.abs(changes)))
+    unit = spread if 0 < spread < math.inf else 1.0  # so that squares neither overflow nor underflow
+    changes = changes / unit
+    coefficients = inverse @ changes
+    left_over = changes - matrix @ coefficients
+    measured = math.sqrt(left_over @ left_over / (matrix.shape[0] - matrix.shape[1]))
+    noise = max(measured, rounding / unit)
+    slope = float(coefficients[1])
+    return Fit(
+        value=slope * unit / h,
+        truncation=abs(slope - float(lower[1] @ changes)) * unit / h,
+        noise=noise * unit,
+        rounding=_NOISE_FACTOR * noise * float(np.linalg.norm(inverse[1])) * unit / h,
+        secant=spread / h,
+        explained=measured < _EXPLAINED and spread > 0,
+    )
+
+
+# -- the walk over the windows --------------------------------------------------------------------------------------
 def _good(window: Window, scale: float, enough: float) -> bool:
     fit = window.fit
-    return fit is not None and not window.flat and fit.error <= enough * max(abs(fit.value), scale, 0.01 * fit.secant)
+    return not window.flat and fit.error <= enough * max(abs(fit.value), scale, 0.01 * fit.secant)
 
 
 def _rounding_dominates(window: Window) -> bool:
-    fit = window.fit
-    return fit is not None and (window.flat or fit.rounding > fit.truncation)
+    return window.flat or window.fit.rounding > window.fit.truncation
 
 
 def _hopeless(windows: list[Window], scale: float) -> bool:
-    """Whether smaller steps cannot help: phi is flat, or the noise is known and a smaller step only amplifies it."""
-    last = windows[-1]
-    if last.fit is None or last.flat:
-        return last.fit is not None
-    before = windows[-2].fit if len(windows) > 1 else None
-    if before is None or not before.explained:
+    """Whether smaller steps cannot help: phi is flat, or drowns in noise that is known by now."""
+    last = windows[-1].fit
+    if windows[-1].flat:
+        return True
+    before = windows[-2].fit if len(windows) > 1 else last
+    if before is last or not before.explained:
         return False
-    if not last.fit.explained and last.fit.noise > 0.25 * before.noise:
+    if not last.explained and last.noise > 0.25 * before.noise:
         return True  # the signal was there, now it drowns
-    same_noise = 0.25 * before.noise < last.fit.noise < 4 * before.noise
+    same_noise = 0.25 * before.noise < last.noise < 4 * before.noise
     return same_noise and before.error <= 1e-4 * max(abs(before.value), scale)
 
 
-def _conclude(windows: list[Window], scale: float) -> Derivative:
-    everything = tuple(windows)
-    measured = [w for w in windows if w.fit is not None]
-    best = min(measured, key=lambda w: w.fit.error, default=None)
-    if best is not None and best.flat and best.h < 2.0**-16:  # below the grid of float32: flat proves little
-        seen = [w for w in measured if w.fit.explained and not w.flat]
+def _same_kink(windows: list[Window]) -> bool:
+    """The same two one-sided derivatives at three scales: only the smallest steps may show anything else."""
+    if len(windows) < 3 or windows[-1].fit.explained:
+        return False
+    sides = [(_one_sided(w, -1).value, _one_sided(w, 1).value) for w in windows]
+    gap = abs(sides[-1][1] - sides[-1][0])
+    return bool(np.all(np.ptp(sides, axis=0) <= 1e-4 * gap))
+
+
+# -- the result -----------------------------------------------------------------------------------------------------
+def _conclude(phi: Callable[[float], float], at_zero: float, windows: tuple[Window, ...], scale: float) -> Derivative:
+    if not windows:
+        return _from_one_side(phi, at_zero)
+    best = min(windows, key=lambda w: w.fit.error)
+    if best.flat and best.h < 2.0**-16:  # below the grid of float32: flat proves little
+        seen = [w for w in windows if w.fit.explained and not w.flat]
         best = min(seen, key=lambda w: w.fit.error, default=best)
-    if best is None or best.fit.error > 1e-3 * max(abs(best.fit.value), scale):
-        kink = _kink(windows, best)
+    fit = best.fit
+    if fit.error > 1e-3 * max(abs(fit.value), scale):
+        kink = _kink(windows)
         if kink is not None:
             return kink
-    if best is None:
-        return Derivative(math.nan, math.inf, math.nan, False, math.nan, math.nan, math.nan, everything)
-    fit = best.fit
-    return Derivative(fit.value, fit.error, best.h, False, fit.value, fit.value, fit.noise, everything)
+    return Derivative(fit.value, fit.error, best.h, False, fit.value, fit.value, fit.noise, windows)
 
 
-def _kink(windows: list[Window], best: Window | None) -> Derivative | None:
-    """Look for two one-sided derivatives that differ; also serves at the edge of the domain, where one is missing."""
-    sides = []
-    for side in (-1, 1):
-        fits = [(fit.error, w.h, fit) for w in windows if (fit := w.one_sided(side)) is not None]
-        sides.append(min(fits, key=lambda entry: entry[0], default=None))
-    left, right = sides
-    everything = tuple(windows)
-    if left and right:
-        (e_left, h, f_left), (e_right, _, f_right) = left, right
-        gap = abs(f_right.value - f_left.value)
-        if gap <= 4 * (e_left + e_right):
-            return None
-        middle = (f_left.value + f_right.value) / 2
-        error = gap / 2 + e_left + e_right
-        return Derivative(middle, error, h, True, f_left.value, f_right.value, f_left.noise, everything)
-    if best is None and (left or right):
-        error, h, fit = left or right
-        return Derivative(fit.value, error, h, False, fit.value, fit.value, fit.noise, everything)
-    return None
+def _one_sided(window: Window, side: int) -> Fit:
+    """Derivative from the points on one side only (`side` +1 right, -1 left)."""
+    values = window.values[_CENTRE:] if side > 0 else window.values[_CENTRE::-1]
+    fit = _least_squares(window.h, values, window.rounding, _ONE_SIDED)
+    return replace(fit, value=side * fit.value)
+
+
+def _kink(windows: tuple[Window, ...]) -> Derivative | None:
+    """Look for two one-sided derivatives that differ by more than their errors."""
+    left, right = (min((_one_sided(w, side) for w in windows), key=lambda fit: fit.error) for side in (-1, 1))
+    gap, errors = abs(right.value - left.value), left.error + right.error
+    if gap <= 4 * errors:
+        return None
+    middle, step = (left.value + right.value) / 2, windows[0].h
+    return Derivative(middle, gap / 2 + errors, step, True, left.value, right.value, left.noise, windows)
+
+
+def _from_one_side(phi: Callable[[float], float], at_zero: float) -> Derivative:
+    """At the edge of the domain phi is finite on one side only; its mirror image there gives a derivative."""
+    for side in (1, -1):
+
+        def mirrored(t: float, side: int = side) -> float:
+            return phi(side * abs(t))
+
+        tried = (_measure(mirrored, at_zero, h, float(np.finfo(float).eps), 0.0) for h in _steps(START, 1 / RATIO))
+        windows = [w for w in tried if w]
+        if windows:
+            best = min((_one_sided(w, 1) for w in windows), key=lambda fit: fit.error)
+            value = side * best.value
+            return Derivative(value, best.error, START, False, value, value, best.noise, tuple(windows))
+    return Derivative(math.nan, math.inf, math.nan, False, math.nan, math.nan, math.nan, ())

@@ -1,7 +1,7 @@
 """Check a gradient against numerical derivatives: the public `check_gradients` and its course of action."""
 
-import math
-from collections.abc import Callable
+import itertools
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
@@ -9,16 +9,16 @@ import numpy as np
 from minigan.checking import conduct
 from minigan.checking.compare import Comparer, Comparison
 from minigan.checking.conduct import Fault
-from minigan.checking.diagnosis import common_ratio, diagnose
 from minigan.checking.directions import KINDS, cotangent, direction, nearby
-from minigan.checking.localise import Evidence, gather
+from minigan.checking.investigate import DISTANCE, Investigation
 from minigan.checking.report import GradientReport
 from minigan.checking.second import second_order
-from minigan.checking.subject import PlainFunction, Subject, TensorFunction, counts_of
+from minigan.checking.subject import PlainFunction, Subject, TensorFunction
 from minigan.errors import GradientCheckError, ShapeError
 
 _COORDINATES = 64  # inputs of at most so many elements in all are checked element by element as well
-_DISTANCE = 2.0**-9  # of the nearby point, relative to the size of the input
+
+Suspect = tuple[Comparer, Comparison, np.ndarray]  # what failed, and the direction along which it did
 
 
 def check_gradients(
@@ -96,13 +96,14 @@ def check_gradients(
 
 
 class _Check:
-    """One check at order 1: the steps in order, and what they found."""
+    """One check of first derivatives: the steps in order, and what they found."""
 
     def __init__(self, subject: Subject, directions: int, seed: int):
         self.subject = subject
         self.directions = directions
         self.seed = seed
         self.rng = np.random.default_rng(seed)
+        self.arguments = [i for i in subject.argnums if subject.inputs[i].size]
         self.comparisons: list[Comparison] = []
         self.notes: list[str] = []
 
@@ -110,89 +111,98 @@ class _Check:
         subject = self.subject
         outputs = subject.values(subject.inputs)
         if not all(np.all(np.isfinite(y)) for y in outputs):
-            return self._refuted(
-                Fault("unknown", "f is not finite at the inputs given: there is nothing to differentiate")
-            )
-        self.arguments = [i for i in subject.argnums if subject.inputs[i].size]
+            return self._refuted(Fault("unknown", "f is not finite at the inputs: there is nothing to differentiate"))
         fault = conduct.same_value_twice(subject) or conduct.inputs_kept(subject)
         if fault:
             return self._refuted(fault)
         cotangents = self._cotangents("even", outputs)
+        self.elsewhere = [
+            nearby(self.rng, x, DISTANCE) if i in self.arguments else x for i, x in enumerate(subject.inputs)
+        ]
+        self.first_call = self._gradients_elsewhere(cotangents)
         try:
             gradients = subject.gradients(subject.inputs, cotangents)
         except ShapeError as error:
             if isinstance(subject, PlainFunction):
                 return self._refuted(Fault("wrong_shape", str(error)))
             raise
-        fault = conduct.inputs_kept(subject) or self._shape_fault(gradients, cotangents)
-        fault = fault or conduct.dtype_in_original_precision(subject)
-        fault = fault or conduct.gradient_repeats(subject, self._elsewhere(), cotangents, gradients)
-        fault = fault or conduct.inputs_kept(subject)
+        fault = self._fault_of_conduct(gradients, cotangents)
         if fault:
             return self._refuted(fault)
         return self._numbers(outputs, cotangents, gradients) or self._passed()
 
     # -- conduct ------------------------------------------------------------------------------------------------
-    def _shape_fault(self, gradients: list, cotangents: list) -> Fault | None:
-        fault = conduct.shapes_and_dtypes(self.subject, gradients)
-        if fault is None or fault.diagnosis != "wrong_shape":
-            return fault
-        exchanged = self._exchanged(gradients, cotangents)
-        if exchanged is not None:
-            return Fault("argument_swapped", f"{fault.sentence}; in another order, the gradients are right", exchanged)
-        return fault
+    def _gradients_elsewhere(self, cotangents: list[np.ndarray]) -> list[Any] | None:
+        """Ask for the gradient at another point first: one that is remembered from there will be wrong here."""
+        try:
+            with np.errstate(all="ignore"):
+                self.subject.values(self.elsewhere)
+                return self.subject.gradients(self.elsewhere, cotangents)
+        except (ArithmeticError, ValueError):  # not defined there
+            return None
+        finally:
+            self.subject.values(self.subject.inputs)
 
-    def _exchanged(self, gradients: list, cotangents: list) -> int | None:
-        """Return an argument if some order of the gradients has the right shapes, and is right."""
+    def _fault_of_conduct(self, gradients: list[Any], cotangents: list[np.ndarray]) -> Fault | None:
+        subject = self.subject
+        fault = conduct.inputs_kept(subject) or conduct.shapes_and_dtypes(subject, gradients)
+        if fault and fault.diagnosis == "wrong_shape":
+            exchanged = self._exchanged(gradients, cotangents)
+            if exchanged is not None:
+                return Fault("argument_swapped", f"{fault.sentence}; in another order, they are right", exchanged)
+        fault = fault or conduct.dtype_in_original_precision(subject)
+        fault = fault or conduct.gradient_repeats(subject, self.elsewhere, cotangents, gradients)
+        return fault or conduct.inputs_kept(subject)
+
+    def _exchanged(self, gradients: list[Any], cotangents: list[np.ndarray]) -> int | None:
+        """Return an argument if the gradients have the right shapes, and are right, with two of them exchanged."""
         argnums, inputs = self.subject.argnums, self.subject.inputs
-        shapes = [None if g is None else g.shape for g in gradients]
-        for a in range(len(argnums)):
-            for b in range(a + 1, len(argnums)):
-                order = list(range(len(argnums)))
-                order[a], order[b] = b, a
-                if all(shapes[k] == inputs[i].shape for k, i in zip(order, argnums, strict=True)):
-                    comparer = self._comparer(inputs, cotangents, [gradients[k] for k in order])
-                    if self._agrees_along(comparer, argnums[a]) and self._agrees_along(comparer, argnums[b]):
-                        return argnums[a]
+        for a, b in itertools.combinations(range(len(argnums)), 2):
+            order = list(gradients)
+            order[a], order[b] = order[b], order[a]
+            if all(g is not None and g.shape == inputs[i].shape for g, i in zip(order, argnums, strict=True)):
+                comparer = Comparer(self.subject, inputs, cotangents, order)
+                if all(comparer.agrees_along_two(argnums[k], self.rng) for k in (a, b)):
+                    return argnums[a]
         return None
 
-    def _elsewhere(self) -> list:
-        """Return another point: every differentiated input moved a little."""
-        moved = list(self.subject.inputs)
-        for i in self.arguments:
-            moved[i] = nearby(self.rng, moved[i], _DISTANCE)
-        return moved
-
     # -- numbers ------------------------------------------------------------------------------------------------
-    def _numbers(self, outputs: list, cotangents: list, gradients: list) -> GradientReport | None:
-        comparer = self._comparer(self.subject.inputs, cotangents, gradients)
-        suspects = []  # (comparer, comparison, direction)
+    def _numbers(
+        self, outputs: list[np.ndarray], cotangents: list[np.ndarray], gradients: list[Any]
+    ) -> GradientReport | None:
+        first = Comparer(self.subject, self.subject.inputs, cotangents, gradients)
+        suspects = [*self._directions(first, outputs), *self._coordinates(first)]
+        for comparer, comparison, v in suspects:
+            report = self._investigate(comparer, comparison, v)
+            if report is not None:
+                return report
+        for i in self.arguments:
+            report = self._off_the_kink(first, i)
+            if report is not None:
+                return report
+        fault = conduct.layout_ignored(self.subject, cotangents, gradients)
+        return self._refuted(fault) if fault else None
+
+    def _directions(self, comparer: Comparer, outputs: list[np.ndarray]) -> Iterator[Suspect]:
+        """Compare along random directions, with a new cotangent for each draw where f has more than one output."""
+        single = sum(y.size for y in outputs) == 1
         for draw in range(self.directions):
             kind = KINDS[draw % len(KINDS)]
-            if draw and outputs[0].shape + outputs[-1].shape != ():  # a number has one cotangent
+            if draw and not single:
                 cotangents = self._cotangents(kind, outputs)
-                comparer = self._comparer(
-                    self.subject.inputs, cotangents, self.subject.gradients(self.subject.inputs, cotangents)
-                )
-            if draw == 0:
-                first = comparer
+                gradients = self.subject.gradients(self.subject.inputs, cotangents)
+                comparer = Comparer(self.subject, self.subject.inputs, cotangents, gradients)
             for i in self.arguments:
                 v = direction(self.rng, kind, self.subject.inputs[i], comparer.gradients[i])
                 comparison = comparer.along(i, v, kind)
                 self.comparisons.append(comparison)
                 if not comparison.agrees:
-                    suspects.append((comparer, comparison, v))
-        suspects += self._coordinates(first)
-        for suspect in suspects:
-            report = self._investigate(*suspect)
-            if report is not None:
-                return report
-        return self._elsewhere_too(first) or self._layout(first)
+                    yield comparer, comparison, v
 
-    def _coordinates(self, comparer: Comparer) -> list:
+    def _coordinates(self, comparer: Comparer) -> Iterator[Suspect]:
+        """Compare element by element where there are few: an error of one of them may hide in a sum."""
         if sum(self.subject.inputs[i].size for i in self.arguments) > _COORDINATES:
-            return []
-        suspects = []
+            return
         for i in self.arguments:
             for index in np.ndindex(*self.subject.inputs[i].shape):
                 comparison = comparer.coordinate(i, index)
@@ -200,167 +210,39 @@ class _Check:
                 if not comparison.agrees:
                     v = np.zeros(self.subject.inputs[i].shape)
                     v[index] = 1.0
-                    suspects.append((comparer, comparison, v))
-        return suspects
+                    yield comparer, comparison, v
 
-    def _elsewhere_too(self, comparer: Comparer) -> GradientReport | None:
-        """Check at a nearby point: a gradient remembered from the first call is wrong there.
-
-        Also decides where nothing could be decided, since the inputs lie on a kink.
-        """
-        for i in self.arguments:
-            inputs = list(self.subject.inputs)
-            inputs[i] = nearby(self.rng, inputs[i], _DISTANCE)
-            undecided = all(c.weak for c in self.comparisons if c.argument == i)
-            kinks = [c.numerical for c in self.comparisons if c.argument == i and c.numerical.kink]
-            if kinks:
-                self.notes.append(
-                    f"the input {self.subject.name(i)} lies on a kink (derivatives {kinks[0].left:.4g} from the left, "
-                    f"{kinks[0].right:.4g} from the right); checked at a nearby point as well"
-                )
-            comparison = self._nearby_comparison(comparer, inputs, i)
-            if comparison is None:
-                continue
-            moved, v, here = comparison
-            remembered = np.array_equal(moved.gradients[i], comparer.gradients[i])
-            if not here.agrees and remembered and not moved.along(i, v, careful=True).agrees:
-                return self._refuted(
-                    Fault("stale", "the gradient is the same at another point, where it is wrong", i), here
-                )
-            if undecided and kinks:
-                self.comparisons.append(here)
-                if not here.agrees:
-                    return self._investigate(moved, here, v)
-        return None
-
-    def _nearby_comparison(self, comparer: Comparer, inputs: list, i: int):
-        try:
-            with np.errstate(all="ignore"):
-                if not all(np.all(np.isfinite(y)) for y in self.subject.values(inputs)):
-                    return None
-                moved = self._comparer(inputs, comparer.cotangents, self.subject.gradients(inputs, comparer.cotangents))
-        except (ArithmeticError, ValueError):
+    def _off_the_kink(self, comparer: Comparer, i: int) -> GradientReport | None:
+        """Where the input lies on a kink, most directions prove little: check at a nearby point as well."""
+        kinks = [c for c in self.comparisons if c.argument == i and c.numerical.kink]
+        if not kinks:
             return None
-        v = direction(self.rng, "even", inputs[i], moved.gradients[i])
-        return moved, v, moved.along(i, v)
-
-    def _layout(self, comparer: Comparer) -> GradientReport | None:
-        gradients = [comparer.gradients[i] for i in self.subject.argnums]
-        fault = conduct.layout_ignored(self.subject, comparer.cotangents, gradients)
-        return self._refuted(fault) if fault else None
-
-    # -- when something fails -----------------------------------------------------------------------------------
-    def _investigate(self, comparer: Comparer, comparison: Comparison, v: np.ndarray) -> GradientReport | None:
-        """Confirm, locate and diagnose a comparison that failed; None if it was a false alarm."""
-        i = comparison.argument
-        if np.isfinite(comparison.claimed):
-            again = (
-                comparer.along(i, v, careful=True)
-                if comparison.index is None
-                else comparer.coordinate(i, comparison.index, careful=True)
-            )
-            if again.agrees or self._rounding_of_the_claim(comparer, again, v):
-                return None
-        evidence = gather(comparer, i, v)
-        self.comparisons += evidence.comparisons
-        if not evidence.bad.any():
-            return self._no_element_to_blame(comparer, comparison, evidence)
-        diagnosis = diagnose(
-            evidence,
-            counts_of(self.subject),
-            swapped=lambda: self._swapped(comparer, i),
-            turned=lambda: self._turned(comparer, i),
+        shown = next((c for c in kinks if c.index is not None), kinks[0])
+        where = "along a random direction" if shown.index is None else f"at index {shown.index}"
+        self.notes.append(
+            f"{self.subject.name(i)} lies on a kink: {where}, the derivative is {shown.numerical.left:.4g} from the "
+            f"left, {shown.numerical.right:.4g} from the right"
         )
-        if (
-            diagnosis == "scale"
-            and evidence.claimed.size == 1
-            and not self._same_ratio_elsewhere(comparer, i, evidence)
-        ):
-            diagnosis = "unknown"
-        index = evidence.worst()
-        shown = next((c for c in evidence.comparisons if c.index == index), comparison)
-        return self._refuted(Fault(diagnosis, "", i), shown)
-
-    def _no_element_to_blame(self, comparer: Comparer, comparison: Comparison, evidence: Evidence):
-        """A direction fails, every element agrees: kinks that cancel along it, or elements too noisy to tell."""
-        i = comparison.argument
-        if evidence.kinks.any():
-            inputs = list(self.subject.inputs)
-            inputs[i] = nearby(self.rng, inputs[i], _DISTANCE)
-            moved = self._nearby_comparison(comparer, inputs, i)
-            if moved is None or moved[2].agrees:
-                self.notes.append(f"{int(evidence.kinks.sum())} elements of {self.subject.name(i)} lie on kinks")
-                return None
-        elif self._agrees_along(comparer, i):
-            return None
-        return self._refuted(Fault("unknown", "no single element could be blamed", i), comparison)
-
-    def _rounding_of_the_claim(self, comparer: Comparer, comparison: Comparison, v: np.ndarray) -> bool:
-        """Whether the claim's own rounding explains a tiny difference: ask for it at inputs a few roundings away."""
-        i = comparison.argument
-        off = abs(comparison.claimed - comparison.numerical.value)
-        steepest = max((w.fit.secant for w in comparison.numerical.windows if w.fit is not None), default=0.0)
-        if comparison.index is not None:
-            steepest /= float(np.max(np.abs(v))) or 1.0
-        if not off <= 1e-10 * max(steepest, comparison.scale):
-            return False
-        spread = []
-        for _ in range(4):
-            inputs = list(comparer.inputs)
-            x = inputs[i]
-            inputs[i] = x * (1 + np.finfo(float).eps * self.rng.integers(-2, 3, x.shape))
-            gradients = self.subject.gradients(inputs, comparer.cotangents)
-            g = gradients[self.subject.argnums.index(i)]
-            spread.append(float(g[comparison.index]) if comparison.index is not None else float(np.sum(g * v)))
-        return off <= comparison.margin + 10 * float(np.std([comparison.claimed, *spread]))
-
-    def _swapped(self, comparer: Comparer, i: int) -> bool:
-        """Whether the claim for another argument, wrong there, is right here."""
-        for j, other in comparer.gradients.items():
-            if j == i or other.shape != comparer.gradients[i].shape or self._agrees_along(comparer, j):
-                continue
-            gradients = [other if k == i else g for k, g in comparer.gradients.items()]
-            if self._agrees_along(self._comparer(comparer.inputs, comparer.cotangents, gradients), i):
-                return True
-        return False
-
-    def _turned(self, comparer: Comparer, i: int) -> bool:
-        """Whether the claim is right once two axes of the input are exchanged: it sums over the other one."""
-        x = comparer.inputs[i]
-        for a in range(x.ndim):
-            for b in range(a + 1, x.ndim):
-                inputs = list(comparer.inputs)
-                inputs[i] = np.ascontiguousarray(np.swapaxes(x, a, b))
-                gradients = [np.swapaxes(g, a, b) if k == i else g for k, g in comparer.gradients.items()]
-                try:
-                    turned = self._comparer(inputs, comparer.cotangents, gradients)
-                    if np.isfinite(turned.at_zero) and self._agrees_along(turned, i):
-                        return True
-                except (ArithmeticError, ValueError, IndexError):
-                    continue
-        return False
-
-    def _same_ratio_elsewhere(self, comparer: Comparer, i: int, evidence: Evidence) -> bool:
-        """One element has a ratio anyway: it is a factor only if it is the same at another point."""
-        inputs = list(self.subject.inputs)
-        inputs[i] = nearby(self.rng, inputs[i], 0.1)
-        moved = self._nearby_comparison(comparer, inputs, i)
+        moved = comparer.moved(i, nearby(self.rng, self.subject.inputs[i], DISTANCE))
         if moved is None:
-            return True
-        ratio, there = common_ratio(evidence), moved[2]
-        value, margin = there.numerical.value, there.margin
-        return ratio is None or abs(there.claimed - ratio * value) <= abs(ratio) * margin + 1e-4 * abs(there.claimed)
+            return None
+        v = direction(self.rng, "even", moved.inputs[i], moved.gradients[i])
+        comparison = moved.along(i, v)
+        if not comparison.agrees and np.array_equal(moved.gradients[i], comparer.gradients[i]):
+            return None  # a claim that is the same everywhere says nothing about another point
+        self.comparisons.append(comparison)
+        self.notes[-1] += "; checked at a nearby point as well"
+        return None if comparison.agrees else self._investigate(moved, comparison, v)
 
-    # -- small things -------------------------------------------------------------------------------------------
-    def _agrees_along(self, comparer: Comparer, i: int) -> bool:
-        """Two fresh directions of the argument agree."""
-        draws = (direction(self.rng, "even", comparer.inputs[i], comparer.gradients[i]) for _ in range(2))
-        return all((c := comparer.along(i, v)).agrees and c.margin < math.inf for v in draws)
+    def _investigate(self, comparer: Comparer, comparison: Comparison, v: np.ndarray) -> GradientReport | None:
+        found = Investigation(self.subject, comparer, comparison, v, self.rng, (self.elsewhere, self.first_call))
+        fault = found.run()
+        self.comparisons += found.measured
+        self.notes += found.notes
+        return self._refuted(fault, found.shown) if fault else None
 
-    def _comparer(self, inputs: list, cotangents: list, gradients: list) -> Comparer:
-        return Comparer(self.subject, inputs, cotangents, gradients)
-
-    def _cotangents(self, kind: str, outputs: list) -> list:
+    # -- results ------------------------------------------------------------------------------------------------
+    def _cotangents(self, kind: str, outputs: list[np.ndarray]) -> list[np.ndarray]:
         if isinstance(self.subject, PlainFunction):
             return [np.array(1.0)]
         return [cotangent(self.rng, kind, y) for y in outputs]
@@ -379,14 +261,13 @@ class _Check:
         )
         if shown is not None:
             report.index = shown.index
-            report.claimed, report.numerical = shown.claimed, shown.numerical.value
-            report.error = shown.margin
+            report.claimed, report.numerical, report.error = shown.claimed, shown.numerical.value, shown.margin
         return report
 
     def _passed(self) -> GradientReport:
         proved = {c.argument for c in self.comparisons if not c.weak}
         for i in self.subject.argnums:
-            if i not in proved and proved:
+            if proved and i not in proved:
                 self.notes.append(f"nothing was proved about {self.subject.name(i)}: its derivative is zero or hidden")
         return GradientReport(
             ok=True,

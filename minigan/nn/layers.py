@@ -57,7 +57,7 @@ class Dense(Module):
 class _Activation(Module):
     """A function of one number as a layer. `name` tells Sequential that Dense can compute it in the same pass."""
 
-    name = None
+    name: str | None = None
 
     def forward(self, x):
         return getattr(ops, self.name)(x)

@@ -12,6 +12,23 @@ from minigan.ops.smooth import log
 NONZERO = Interval(low=0.2)
 
 
+def _comparison(ufunc):
+    """Comparisons return booleans; no gradient flows through them."""
+
+    @primitive(name=ufunc.__name__, vjp=(None, None), domain=elementwise(REAL, REAL, order=0))
+    def compare(x, y):
+        return ufunc(x, y)
+
+    compare.__name__ = compare.__qualname__ = ufunc.__name__
+    compare.__doc__ = f"Return np.{ufunc.__name__}(x, y), a boolean Tensor."
+    return compare
+
+
+equal, not_equal = _comparison(np.equal), _comparison(np.not_equal)
+less, less_equal = _comparison(np.less), _comparison(np.less_equal)
+greater, greater_equal = _comparison(np.greater), _comparison(np.greater_equal)
+
+
 @primitive(vjp=(lambda g, out, x, y: g, lambda g, out, x, y: g), domain=elementwise(REAL, REAL))
 def add(x, y):
     """Return x + y.  d/dx = d/dy = 1."""
@@ -136,20 +153,3 @@ def clip(x, low=None, high=None):
         x = x if low is None else maximum(x, low)
         return x if high is None else minimum(x, high)
     return _clip(x, low=low, high=high)
-
-
-def _comparison(ufunc):
-    """Comparisons return booleans; no gradient flows through them."""
-
-    @primitive(name=ufunc.__name__, vjp=(None, None), domain=elementwise(REAL, REAL, order=0))
-    def compare(x, y):
-        return ufunc(x, y)
-
-    compare.__name__ = compare.__qualname__ = ufunc.__name__
-    compare.__doc__ = f"Return np.{ufunc.__name__}(x, y), a boolean Tensor."
-    return compare
-
-
-equal, not_equal = _comparison(np.equal), _comparison(np.not_equal)
-less, less_equal = _comparison(np.less), _comparison(np.less_equal)
-greater, greater_equal = _comparison(np.greater), _comparison(np.greater_equal)

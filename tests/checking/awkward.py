@@ -121,7 +121,12 @@ ok(
     lambda x: 2 * x * (np.abs(x) < 1),
     fixed(1.0, -1.0, 0.2, 3.0, 1 + 1e-9),
 )
-ok("hinge at its corner", lambda r: np.mean(np.maximum(0, 1 - r)), lambda r: -1.0 * (r < 1) / r.size, fixed(1.0, 0.5, 2.0))
+ok(
+    "hinge at its corner",
+    lambda r: np.mean(np.maximum(0, 1 - r)),
+    lambda r: -1.0 * (r < 1) / r.size,
+    fixed(1.0, 0.5, 2.0),
+)
 ok(
     "many relus at 0",
     lambda x: np.sum(weights(50, 20) * np.maximum(x, 0)),

@@ -178,7 +178,9 @@ def test_a_planted_error_is_found(error):
 
 def test_float32_inside_is_found():
     """Differences take it for noise, so it has a check of its own."""
-    assert not any(conformance.keeps_float64(Example(_cube(lambda x: (x.astype("f4") ** 3).astype(x.dtype)), s)) for s in SEEDS)
+    assert not any(
+        conformance.keeps_float64(Example(_cube(lambda x: (x.astype("f4") ** 3).astype(x.dtype)), s)) for s in SEEDS
+    )
 
 
 @differentiable

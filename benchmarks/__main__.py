@@ -1,0 +1,42 @@
+"""python -m benchmarks [NAMES] [options]: run the benchmarks and print their tables."""
+
+import argparse
+import importlib
+import os
+
+HEADINGS = {
+    "gan_step": "One GAN training step, against PyTorch and JAX",
+    "presets": "Quality and time of the presets on the line, over seeds",
+    "startup": "Time from the shell to the first answer",
+    "memory": "Peak memory of training on MNIST",
+}
+
+
+def options(argv=None):
+    """Read the command line."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks", description="Measure minigan on this machine.")
+    parser.add_argument("names", nargs="*", metavar="NAME", help=f"which, of: {', '.join(HEADINGS)} (default: all)")
+    parser.add_argument("--quick", action="store_true", help="fewer repetitions: a look, not a measurement")
+    parser.add_argument("--seeds", type=int, metavar="N", help="presets: seeds 0 to N-1 (default: 10; quick: 2)")
+    parser.add_argument("--steps", type=int, metavar="N", help="memory: training steps (default: 500; quick: 50)")
+    given = parser.parse_args(argv)
+    if unknown := [name for name in given.names if name not in HEADINGS]:
+        parser.error(f"unknown benchmark {', '.join(unknown)}; known are {', '.join(HEADINGS)}")
+    for name in ("seeds", "steps"):
+        if (number := getattr(given, name)) is not None and number < 1:
+            parser.error(f"--{name} is {number}; it must be at least 1")
+    return given
+
+
+def main(argv=None):
+    """Run the benchmarks that the command line names, each imported only when its turn comes."""
+    given = options(argv)
+    for name in given.names or HEADINGS:
+        print(f"\n== {HEADINGS[name]} ({name})", flush=True)
+        importlib.import_module(f"benchmarks.{name}").run(given)
+    busy = os.getloadavg()[0]
+    print(f"\nload of this machine over the last minute: {busy:.1f} on {os.cpu_count()} cores")
+
+
+if __name__ == "__main__":
+    main()
