@@ -31,11 +31,12 @@ def options(argv=None):
 def main(argv=None):
     """Run the benchmarks that the command line names, each imported only when its turn comes."""
     given = options(argv)
+    busy, cores = os.getloadavg()[0], os.cpu_count()
+    advice = "; too busy to compare: let it come to rest first" if busy > cores / 2 else ""
+    print(f"load of this machine over the last minute: {busy:.1f} on {cores} cores{advice}")
     for name in given.names or HEADINGS:
         print(f"\n== {HEADINGS[name]} ({name})", flush=True)
         importlib.import_module(f"benchmarks.{name}").run(given)
-    busy = os.getloadavg()[0]
-    print(f"\nload of this machine over the last minute: {busy:.1f} on {os.cpu_count()} cores")
 
 
 if __name__ == "__main__":

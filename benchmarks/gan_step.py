@@ -22,6 +22,7 @@ def minigan_step(work):
     """Return a function that does one step as `minigan train` does, and returns (d_loss, g_loss)."""
     import minigan as mg
 
+    mg.random.seed(0)
     gan = mg.training.GAN(
         *networks(mg.nn, mg.nn.Dense, work),
         loss="non_saturating",
@@ -114,16 +115,22 @@ def _serve(connection, library, work, span):
 def _process(library, work, span):
     """Start a library on a workload; yield (its machine facts, a function that measures once)."""
     here, there = multiprocessing.Pipe()
-    process = multiprocessing.get_context("spawn").Process(target=_serve, args=(there, library, work, span))
-    process.start()
-    there.close()  # so that a process that dies is noticed here
+
+    def answer():
+        try:
+            return here.recv()
+        except EOFError:
+            raise RuntimeError(f"{library} stopped; its own message stands above") from None
 
     def measure():
         here.send(True)
-        return here.recv()
+        return answer()
 
+    process = multiprocessing.get_context("spawn").Process(target=_serve, args=(there, library, work, span))
+    process.start()
+    there.close()  # so that a process that dies is noticed here
     try:
-        yield here.recv(), measure
+        yield answer(), measure
     finally:
         with contextlib.suppress(OSError):
             here.send(False)
@@ -156,6 +163,6 @@ def run(options):
         ratios = [f"{ratio(times[name], times['minigan']):.2f}" for name in others]
         rows.append([f"{label} ({work.batch})", *(duration(median(times[name])) for name in found), *ratios])
     print(table(["workload (batch)", *found, *(f"{name}/minigan" for name in others)], rows))
-    print(f"\nmedians of {rounds} rounds; a ratio above 1: minigan is faster. {cores()} cores. In the last row:")
+    print(f"\nmedians of {rounds} rounds; a ratio above 1: minigan is faster. {cores()} cores; in the last row:")
     for name, text in facts.items():
-        print(f"  {name}: {text}")
+        print(f"  {name:8}{text}")

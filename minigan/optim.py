@@ -9,7 +9,7 @@ import itertools
 import numpy as np
 
 from minigan.engine import Tensor, no_grad
-from minigan.errors import ConfigError, DTypeError, GraphError
+from minigan.errors import ConfigError, DTypeError, GraphError, ShapeError
 from minigan.ops import norm, writes
 
 
@@ -21,6 +21,8 @@ def flatten(parameters):
     parameters = list(parameters)
     if not parameters:
         raise ConfigError("optimiser: got no parameters; pass module.parameters()")
+    if not all(isinstance(p, Tensor) and p.is_leaf for p in parameters):
+        raise ConfigError("optimiser: got something that was computed, or no Tensor; pass a list of Parameters")
     if len({id(p) for p in parameters}) != len(parameters):
         raise ConfigError("optimiser: a parameter is in the list twice")
     dtypes = sorted({str(p.dtype) for p in parameters})
@@ -65,7 +67,7 @@ class Optimiser:
     def __init__(self, params, lr):
         self.params = list(params)
         self.lr = lr
-        self.t = 0
+        self.t = [0] * len(self.params)  # how often each has been moved
         self._flat = flatten(self.params)
         self._grad = np.zeros_like(self._flat._data)
         for name in self.state_names:
@@ -86,16 +88,22 @@ class Optimiser:
         """
         if any(p._data.base is not self._flat._data for p in self.params):
             raise GraphError("step: another optimiser has taken these parameters over; use one for each parameter")
-        self.t += 1
-        start = 0
+        self.t = [t + (p.grad is not None) for t, p in zip(self.t, self.params, strict=True)]
         with no_grad():
-            for has_grad, run in itertools.groupby(self.params, lambda p: p.grad is not None):
-                run = list(run)
-                part = slice(start, start + sum(p.size for p in run))
-                start = part.stop
-                if has_grad:
-                    np.concatenate([p.grad._data.reshape(-1) for p in run], out=self._grad[part])
-                    self._update(*(self._part(x, part) for x in self._arrays()))
+            for part, t, run in self._runs():
+                np.concatenate([p.grad._data.reshape(-1) for p in run], out=self._grad[part])
+                self._update(t, *(self._part(x, part) for x in self._arrays()))
+
+    def _runs(self):
+        """Yield neighbours that all move for the t-th time: their slice of the flat buffer, t, the parameters."""
+        start = 0
+        pairs = zip(self.params, self.t, strict=True)
+        for (has_grad, t), run in itertools.groupby(pairs, lambda pair: (pair[0].grad is not None, pair[1])):
+            run = [p for p, _ in run]
+            part = slice(start, start + sum(p.size for p in run))
+            start = part.stop
+            if has_grad:
+                yield part, t, run
 
     def _arrays(self):
         return (self._flat, Tensor(self._grad), *(getattr(self, name) for name in self.state_names))
@@ -104,7 +112,8 @@ class Optimiser:
     def _part(x, part):
         return x if part == slice(0, x.size) else Tensor(x._data[part], version=x._version)
 
-    def _update(self, p, g, *states):
+    def _update(self, t, p, g, *states):
+        """Move parameters `p` by the gradient `g`, both flat, for the `t`-th time."""
         raise TypeError(f"{type(self).__name__} has no _update")
 
     def state_dict(self):
@@ -112,8 +121,22 @@ class Optimiser:
         return {"t": np.array(self.t), **{name: getattr(self, name).numpy() for name in self.state_names}}
 
     def load_state_dict(self, state):
-        """Restore what `state_dict` returned."""
-        self.t = int(state["t"])
+        """Restore what `state_dict` returned.
+
+        Raises
+        ------
+        KeyError, ShapeError
+            If it is the state of another kind of optimiser, or of other parameters; nothing is changed then.
+        """
+        shapes = {name: value.shape for name, value in self.state_dict().items()}
+        if state.keys() != shapes.keys():
+            raise KeyError(
+                f"load_state_dict: got {sorted(state)}, expected {sorted(shapes)}; is it of another optimiser?"
+            )
+        for name, shape in shapes.items():
+            if np.shape(state[name]) != shape:
+                raise ShapeError(f"load_state_dict: {name} has shape {np.shape(state[name])}, expected {shape}")
+        self.t = [int(t) for t in state["t"]]
         for name in self.state_names:
             getattr(self, name).assign(np.asarray(state[name]))
 
@@ -127,7 +150,7 @@ class SGD(Optimiser):
         super().__init__(params, lr)
         self.momentum = momentum
 
-    def _update(self, p, g, velocity):
+    def _update(self, t, p, g, velocity):
         writes.sgd_update(p, g, velocity, float(self.lr), float(self.momentum))
 
 
@@ -144,9 +167,9 @@ class Adam(Optimiser):
         super().__init__(params, lr)
         self.betas, self.eps = betas, eps
 
-    def _update(self, p, g, m, v):
+    def _update(self, t, p, g, m, v):
         b1, b2 = self.betas
-        corrections = 1.0 - b1**self.t, 1.0 - b2**self.t
+        corrections = 1.0 - b1**t, 1.0 - b2**t
         writes.adam_update(p, g, m, v, float(self.lr), float(b1), float(b2), float(self.eps), *corrections)
 
 
@@ -159,7 +182,7 @@ class RMSProp(Optimiser):
         super().__init__(params, lr)
         self.alpha, self.eps = alpha, eps
 
-    def _update(self, p, g, v):
+    def _update(self, t, p, g, v):
         writes.rmsprop_update(p, g, v, float(self.lr), float(self.alpha), float(self.eps))
 
 
@@ -176,17 +199,26 @@ class EMA:
         self.decay = decay
         self.source = module
         self.module = copy.deepcopy(module)
-        self._flat = flatten(module.parameters())
         self._average = flatten(self.module.parameters())
+        self._flat = None
 
     def update(self):
         """Take the present parameters into the average."""
-        if self.source.parameters()[0]._data.base is not self._flat._data:
-            self._flat = flatten(self.source.parameters())
         with no_grad():
-            writes.ema_update(self._average, self._flat, float(self.decay))
+            for average, parameters in self._pairs():
+                writes.ema_update(average, parameters, float(self.decay))
         for (_, own), (_, source) in zip(self.module.named_buffers(), self.source.named_buffers(), strict=True):
             own.assign(source)
+
+    def _pairs(self):
+        """Return what is averaged, flat: all in one where an optimiser keeps just these parameters, else one by one."""
+        parameters = self.source.parameters()
+        if self._flat is None or any(p._data.base is not self._flat._data for p in parameters):
+            self._flat = _common_buffer(parameters)
+        if self._flat is not None:
+            return [(self._average, self._flat)]
+        pairs = zip(self.module.parameters(), parameters, strict=True)
+        return [tuple(Tensor(p._data.reshape(-1), version=p._version) for p in pair) for pair in pairs]
 
 
 def clip_grad_norm(params, max_norm):
@@ -197,7 +229,7 @@ def clip_grad_norm(params, max_norm):
     float
         The norm before.
     """
-    with_grad = [p for p in params if p.grad is not None]
+    with_grad = [p for p in _listed(params) if p.grad is not None]
     total = float(np.sqrt(sum(norm(p.grad.detach()).item() ** 2 for p in with_grad)))
     if total > max_norm:
         for p in with_grad:
@@ -208,5 +240,9 @@ def clip_grad_norm(params, max_norm):
 def clip_weights(params, limit):
     """Limit every parameter to [-limit, limit], in place (Arjovsky et al., 2017, algorithm 1)."""
     with no_grad():
-        for p in params:
+        for p in _listed(params):
             p.assign(p.clip(-limit, limit))
+
+
+def _listed(params):
+    return [params] if isinstance(params, Tensor) else list(params)

@@ -3,11 +3,12 @@
 Each returns the unweighted mean over the batch of a per-sample term; the caller multiplies by gamma/2 or lambda.
 """
 
-from minigan.engine import Tensor, as_tensor
+from minigan.engine import as_tensor, modes
+from minigan.errors import GraphError
 
 
 def squared_gradient(logits, x):
-    """Return mean_n |grad of logit n with respect to sample n|^2, itself differentiable.
+    """Return ``mean_n |dD(x_n)/dx_n|^2``, itself differentiable.
 
     Samples do not mix in D, so the gradient of the *sum* of all logits holds every sample's own gradient.
 
@@ -21,15 +22,22 @@ def squared_gradient(logits, x):
     Returns
     -------
     0-d Tensor
+
+    Raises
+    ------
+    GraphError
+        If the logits do not depend on x.
     """
     before, x.grad = x.grad, None
     logits.sum().backward(inputs=[x], create_graph=True)
     gradient, x.grad = x.grad, before
+    if gradient is None:
+        raise GraphError("penalty: the logits were not computed from x; was it detached or copied inside D?")
     return (gradient * gradient).sum() * (1.0 / len(x))
 
 
 def r1(discriminator, real):
-    """Return mean_n |grad_x D(x_n)|^2 over real samples (Mescheder et al., 2018, eq. 9, without gamma/2).
+    """Return ``mean_n |dD(x_n)/dx_n|^2`` over real samples (Mescheder et al., 2018, eq. 9, without gamma/2).
 
     D's logit is to be flat where the data is: then a generator that has arrived is not pushed away again.
 
@@ -37,11 +45,15 @@ def r1(discriminator, real):
     ----------
     discriminator : callable (N, ...) -> (N, ...)
     real : (N, ...) array
+        Integers become numbers of the default dtype.
     """
-    x = Tensor(as_tensor(real)._data, requires_grad=True)
+    x = as_tensor(real).detach()
+    if x.dtype.kind != "f":
+        x = x.astype(modes.default_dtype)
+    x.requires_grad = True
     return squared_gradient(discriminator(x), x)
 
 
 def r2(discriminator, fake):
-    """Return mean_n |grad_x D(x_n)|^2 over generated samples (Mescheder et al., 2018, eq. 10). As `r1`."""
+    """Return ``mean_n |dD(x_n)/dx_n|^2`` over generated samples (Mescheder et al., 2018, eq. 10). As `r1`."""
     return r1(discriminator, fake)

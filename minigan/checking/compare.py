@@ -112,10 +112,6 @@ class Comparer:
         both = [self.along(argument, direction(rng, "even", x, g)) for _ in range(2)]
         return all(c.agrees and c.margin < np.inf for c in both)
 
-    def with_gradients(self, gradients: dict[int, np.ndarray]) -> "Comparer":
-        """Return a comparer of other claims at the same point."""
-        return Comparer(self.subject, self.inputs, self.cotangents, list(gradients.values()))
-
     def moved(self, argument: int, x: np.ndarray) -> "Comparer | None":
         """Return a comparer at the point where one input is `x`; None where f or its gradient is not finite there."""
         inputs = [x if i == argument else other for i, other in enumerate(self.inputs)]

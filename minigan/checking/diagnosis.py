@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable, Iterator
 import numpy as np
 
 from minigan.checking.localise import Evidence
+from minigan.checking.whatif import WhatIf
 
 ADVICE = {
     "sign": "the claimed gradient is the negative of the numerical one: a minus sign, or a maximised objective",
@@ -35,21 +36,8 @@ _LIKE = 1e-6  # what counts as equal between claimed values, relative to the lar
 _FEW_DIGITS = 1e-4  # an error below this part of each element is one of precision, not of calculus
 
 
-def diagnose(
-    evidence: Evidence, lengths: Iterable[int], swapped: Callable[[], bool], turned: Callable[[], bool]
-) -> str:
-    """Return the name of the likely mistake.
-
-    Parameters
-    ----------
-    evidence : Evidence
-        At least one element is bad.
-    lengths : iterable of int
-        Numbers of elements that a mean may run over.
-    swapped, turned : callable
-        Tests that need further measurements: whether the claim for another argument fits this one, and whether the
-        claim is right for the input with two axes exchanged.
-    """
+def diagnose(evidence: Evidence, what_if: WhatIf) -> str:
+    """Return the name of the likely mistake in a gradient of which at least one element is bad."""
     if not np.all(np.isfinite(evidence.on_grid(evidence.claimed))):
         return "unknown"
     if not np.any(evidence.claimed):
@@ -59,12 +47,29 @@ def diagnose(
     ratio = common_ratio(evidence)
     if ratio is not None and abs(ratio + 1) < 1e-3:
         return "sign"
-    if swapped():
+    if what_if.another_argument():
         return "argument_swapped"
     if ratio is not None:
-        return "missing_mean" if is_a_count(abs(ratio), lengths) else "scale"
-    rules = [*_PLACES, ("wrong_axis", lambda _: turned()), *_SUBSETS, *_SUMS]
+        return _name_of_factor(ratio, evidence, what_if)
+    rules: Rules = [
+        *_PLACES,
+        ("transposed", lambda _: what_if.another_input_transposed()),
+        ("wrong_axis", lambda _: what_if.other_axis()),
+        *_SUBSETS,
+        *_SUMS,
+    ]
     return next((name for name, rule in rules if rule(evidence)), "unknown")
+
+
+def _name_of_factor(ratio: float, evidence: Evidence, what_if: WhatIf) -> str:
+    """Tell a forgotten 1/n from another factor: it changes with the number of elements."""
+    if is_a_count(abs(ratio), what_if.counts()):
+        depends = what_if.depends_on_the_count(ratio)
+        usual = {2.0} if depends is None else {2.0, 3.0, 4.0}  # of powers; as constants, more likely than counts
+        factor = max(abs(ratio), 1 / abs(ratio))
+        return "missing_mean" if depends or not any(np.isclose(factor, u, rtol=1e-4) for u in usual) else "scale"
+    trivial = evidence.claimed.size == 1  # a single element always has a ratio
+    return "unknown" if trivial and not what_if.same_ratio_elsewhere(ratio) else "scale"
 
 
 def common_ratio(evidence: Evidence) -> float | None:
@@ -81,10 +86,8 @@ def common_ratio(evidence: Evidence) -> float | None:
 
 
 def is_a_count(ratio: float, lengths: Iterable[int]) -> bool:
-    """Whether `ratio` or its inverse is a number of elements, a quotient of two, or n/(n - 1); 2 is a plain factor."""
+    """Whether `ratio` or its inverse is a number of elements, a quotient of two, or n/(n - 1)."""
     counts = {n for n in lengths if n > 1}
-    if np.isclose(ratio, 2, rtol=1e-3) or np.isclose(ratio, 0.5, rtol=1e-3):
-        return counts == {2}
     corrected = {n / (n - 1) for n in counts if n > 2}
     quotients = {a / b for a, b in itertools.permutations(counts, 2)}
     return any(np.isclose(r, c, rtol=1e-4) for r in (ratio, 1 / ratio) for c in counts | corrected | quotients)
@@ -148,6 +151,21 @@ def _permuted(evidence: Evidence) -> bool:
     place = np.clip(np.searchsorted(available, wanted), 1, len(available) - 1)
     nearest = np.minimum(np.abs(available[place] - wanted), np.abs(available[place - 1] - wanted))
     return len(np.unique(wanted)) > 8 and bool(np.all(nearest <= 2 * margin + 1e-10 * np.abs(wanted).max()))
+
+
+def _shifted(evidence: Evidence) -> bool:
+    """Moved by one along an axis, with something else moving in at the end."""
+    claimed, numerical, error = evidence.claimed, evidence.numerical, evidence.error
+    for axis, length in enumerate(claimed.shape):
+        if not evidence.whole or length < 3:
+            continue
+        front, back = np.arange(length - 1), np.arange(1, length)
+        for here, there in ((front, back), (back, front)):
+            wanted = np.take(numerical, there, axis)
+            off = np.abs(np.take(claimed, here, axis) - wanted)
+            if np.ptp(wanted) > 0 and np.all(off <= 2 * np.take(error, there, axis) + _LIKE * np.abs(wanted)):
+                return True
+    return False
 
 
 def _one_element(evidence: Evidence) -> bool:
@@ -237,6 +255,7 @@ _PLACES: Rules = [
     ("wrong_axis", _broadcast_along_another_axis),
     ("transposed", _transposed),
     ("permuted", _permuted),
+    ("permuted", _shifted),
 ]
 _SUBSETS: Rules = [
     ("one_element", _one_element),

@@ -142,7 +142,7 @@ def differentiate(
     Notes
     -----
     On the window [-h, h], with phi = sum_k c_k t^k + noise and the fit of degree 7: value = c_1,
-    error = 3 |c_1 - c_1 of the fit of degree 5| + 16 s g/h, where s is the standard deviation of the residual (at
+    ``error = 3 |c_1 - c_1 of the fit of degree 5| + 16 s g/h``, where s is the standard deviation of the residual (at
     least the rounding of phi's values) and g = 3.74 the norm of the row of the pseudo-inverse that gives c_1.
     """
     at_zero = phi(0.0)

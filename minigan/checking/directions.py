@@ -59,8 +59,8 @@ def direction(rng: np.random.Generator, kind: str, x: np.ndarray, gradient: np.n
 
 def cotangent(rng: np.random.Generator, kind: str, y: np.ndarray) -> np.ndarray:
     """Draw weights for the elements of the output `y`; of the kind *relative*, each in units of the element itself."""
-    weights = signed(rng, y.shape)
-    return weights * (size_of(y) / sizes_of(y)) if kind == "relative" else weights
+    weights, size = signed(rng, y.shape), size_of(y)
+    return weights * (size / np.maximum(sizes_of(y), 1e-4 * size)) if kind == "relative" else weights
 
 
 def nearby(rng: np.random.Generator, x: np.ndarray, distance: float) -> np.ndarray:

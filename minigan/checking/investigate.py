@@ -6,10 +6,11 @@ import numpy as np
 
 from minigan.checking.compare import Comparer, Comparison
 from minigan.checking.conduct import Fault
-from minigan.checking.diagnosis import common_ratio, diagnose
+from minigan.checking.diagnosis import diagnose
 from minigan.checking.directions import nearby, sizes_of
 from minigan.checking.localise import Evidence, gather
-from minigan.checking.subject import Subject, counts_of
+from minigan.checking.subject import Subject
+from minigan.checking.whatif import WhatIf
 
 DISTANCE = 2.0**-9  # of a nearby point, relative to the size of the input
 
@@ -62,10 +63,8 @@ class Investigation:
         self.shown = next((c for c in evidence.comparisons if c.index == index), self.shown)
         if self._was_right_at_first(evidence):
             return Fault("stale", "right at the first call, wrong at the next, with other inputs", self.argument)
-        diagnosis = diagnose(evidence, counts_of(self.subject), swapped=self._swapped, turned=self._turned)
-        if diagnosis == "scale" and evidence.claimed.size == 1 and not self._same_ratio_elsewhere(evidence):
-            diagnosis = "unknown"
-        return Fault(diagnosis, "", self.argument)
+        what_if = WhatIf(self.subject, self.comparer, self.argument, self.rng)
+        return Fault(diagnose(evidence, what_if), "", self.argument)
 
     # -- is it true? --------------------------------------------------------------------------------------------
     def _confirmed(self) -> bool:
@@ -119,47 +118,12 @@ class Investigation:
         shapes = [None if g is None else g.shape for g in gradients]
         if shapes != [inputs[i].shape for i in self.subject.argnums]:
             return False
-        return Comparer(self.subject, inputs, self.comparer.cotangents, gradients).agrees_along_two(
-            self.argument, self.rng
-        )
-
-    def _swapped(self) -> bool:
-        """Whether the claim for another argument, wrong there, is right here."""
-        i, gradients = self.argument, self.comparer.gradients
-        for j, other in gradients.items():
-            if j == i or other.shape != gradients[i].shape or self.comparer.agrees_along_two(j, self.rng):
-                continue
-            exchanged = self.comparer.with_gradients({**gradients, i: other})
-            if exchanged.agrees_along_two(i, self.rng):
-                return True
-        return False
-
-    def _turned(self) -> bool:
-        """Whether the claim is right once two axes of the input are exchanged: it sums over the other one."""
-        i, x = self.argument, self.comparer.inputs[self.argument]
-        for a in range(x.ndim):
-            for b in range(a + 1, x.ndim):
-                inputs = list(self.comparer.inputs)
-                inputs[i] = np.ascontiguousarray(np.swapaxes(x, a, b))
-                claimed = {**self.comparer.gradients, i: np.swapaxes(self.comparer.gradients[i], a, b)}
-                try:
-                    with np.errstate(all="ignore"):
-                        turned = Comparer(self.subject, inputs, self.comparer.cotangents, list(claimed.values()))
-                except (ArithmeticError, ValueError, IndexError):
-                    continue
-                if turned.agrees_along_two(i, self.rng):
-                    return True
-        return False
-
-    def _same_ratio_elsewhere(self, evidence: Evidence) -> bool:
-        """One element has a ratio anyway: it is a factor only if it is the same at another point."""
-        moved, ratio = self._nearby(0.1), common_ratio(evidence)
-        if moved is None or ratio is None or self._remembers(moved):
-            return True
-        index = (0,) * evidence.claimed.ndim
-        there = moved.coordinate(self.argument, index)
-        off = abs(there.claimed - ratio * there.numerical.value)
-        return off <= abs(ratio) * there.margin + 1e-4 * abs(there.claimed)
+        early = Comparer(self.subject, inputs, self.comparer.cotangents, gradients)
+        worst = evidence.worst()
+        if worst is None or not early.agrees_along_two(self.argument, self.rng):
+            return False
+        there = early.coordinate(self.argument, worst)
+        return there.agrees and not there.weak
 
     def _nearby(self, distance: float) -> Comparer | None:
         x = self.comparer.inputs[self.argument]

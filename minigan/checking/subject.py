@@ -161,7 +161,7 @@ def counts_of(subject: Subject) -> set[int]:
     """Return the numbers of elements that a mean in f may run over: products of axes of the inputs and of its data."""
     arrays = [x for x in subject.inputs if isinstance(x, np.ndarray)]
     for f in (subject.f, getattr(subject, "grad", None)):
-        arrays += [x for x in _used_by(f) if isinstance(x, np.ndarray | Tensor)]
+        arrays += _arrays_used_by(f)
     counts = set()
     for x in arrays:
         for k in range(1, x.ndim + 1):
@@ -169,13 +169,20 @@ def counts_of(subject: Subject) -> set[int]:
     return counts
 
 
-def _used_by(f: Any) -> list[Any]:
-    """Return the values that a Python function takes from outside: its closure, defaults and globals."""
+def _arrays_used_by(f: Any, depth: int = 2) -> list[Any]:
+    """Return the arrays that a Python function takes from outside: closure, defaults, globals, and its own helpers'."""
+    outside: list[Any] = (
+        list(vars(f.__self__).values()) if inspect.ismethod(f) and hasattr(f.__self__, "__dict__") else []
+    )
+    outside += getattr(f, "__defaults__", None) or ()
     try:
-        outside = inspect.getclosurevars(f)
-    except (TypeError, ValueError):  # not written in Python, or a closure variable not assigned yet
-        return []
-    return [*outside.nonlocals.values(), *outside.globals.values(), *(getattr(f, "__defaults__", None) or ())]
+        variables = inspect.getclosurevars(f)
+        outside += [*variables.nonlocals.values(), *variables.globals.values()]
+    except (TypeError, ValueError):  # not written in Python, or a variable not assigned yet
+        pass
+    arrays = [x for x in outside if isinstance(x, np.ndarray | Tensor)]
+    helpers = [x for x in outside if inspect.isfunction(x)] if depth else []
+    return arrays + [x for helper in helpers for x in _arrays_used_by(helper, depth - 1)]
 
 
 def is_float(x: Any) -> bool:

@@ -40,9 +40,13 @@ def main(argv=None):
     from minigan.errors import MiniganError
 
     try:
-        return import_module(f"minigan.cli.{argv[0]}").main(argv[1:]) or 0
+        code = import_module(f"minigan.cli.{argv[0]}").main(argv[1:]) or 0
+        sys.stdout.flush()
+        return code
     except MiniganError as error:
         return fail(str(error))
+    except MemoryError as error:
+        return fail(f"there is not enough memory ({error}); take smaller numbers")
     except BrokenPipeError:  # the reader of our output went away (minigan check | head): not an error
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0

@@ -9,10 +9,11 @@ from minigan import losses
 from minigan.checking import directional_derivative
 from minigan.cli.options import parse
 from minigan.engine import grad, tensor, unfused
+from minigan.errors import ConfigError
 
 # Logits of a game that is even, one that is lost, and values far out, where a careless formula overflows.
-SCALES = (1.0, 10.0, 100.0)
-SHAPE = (16, 1)
+SCALES = (1.0, 10.0, 1000.0)
+REAL, FAKE = (16, 1), (12, 1)  # of different length, so that a mean over the wrong side shows; alike for a paired loss
 
 
 @dataclass
@@ -33,12 +34,15 @@ class Check:
 
 def main(args):
     options = parse(Check, args, "check")
+    if options.seed < 0:
+        raise ConfigError(f"--seed {options.seed}: expected at least 0")
+    chosen = {name: losses.get(name) for name in options.names or losses.names()}
     print(
         f"{'loss':16}{'player':15}{'with respect to':17}{'autodiff: relative':>20}{'numerical: error':>19}{'bound':>10}"
     )
     failures = 0
-    for name in options.names or losses.names():
-        for row in rows(losses.get(name), options.seed):
+    for name, loss in chosen.items():
+        for row in rows(loss, options.seed):
             failures += not row["ok"]
             verdict = "" if row["ok"] else "  FAILED"
             print(
@@ -55,8 +59,8 @@ def rows(loss, seed=0):
         sides = [0, 1] if player == "discriminator" or loss.real_in_generator else [1]
         for side in sides:
             results = [compare(loss, player, side, scale, seed) for scale in SCALES]
-            worst = {key: max(r[key] for r in results) for key in ("autodiff", "excess")}
-            shown = max(results, key=lambda r: r["excess"])
+            worst = {key: np.max([r[key] for r in results]) for key in ("autodiff", "excess")}  # nan, if there is one
+            shown = results[np.argmax([r["excess"] for r in results])]
             yield {
                 "player": player,
                 "side": ("real logits", "fake logits")[side],
@@ -73,25 +77,30 @@ def compare(loss, player, side, scale, seed):
     Returns
     -------
     dict
-        ``autodiff``: largest relative difference of an element; ``numerical``: difference of the directional
-        derivatives; ``bound``: the numerical one's own error estimate, with the rounding of the other side added;
-        ``excess``: numerical / bound.
+        ``autodiff``: largest relative difference of an element, of the claim or of what training uses; ``numerical``:
+        difference of the directional derivatives; ``bound``: the numerical one's own error estimate, with the rounding
+        of the other side added; ``excess``: numerical / bound.
     """
     rng = np.random.default_rng([seed, side])
-    logits = [scale * rng.standard_normal(SHAPE) for _ in range(2)]
+    logits = [scale * rng.standard_normal(shape) for shape in (REAL, REAL if loss.paired else FAKE)]
     used = logits if player == "discriminator" or loss.real_in_generator else [None, logits[1]]
     claimed = getattr(loss, f"{player}_grad")(*used)[side]
 
     def value(x):
         return getattr(loss, player)(*[x if i == side else a for i, a in enumerate(used)])
 
-    with unfused():  # autodiff of the definition, not of the primitive whose rule is the claim itself
-        derived = np.asarray(grad(value)(logits[side]))
-    difference = np.abs(claimed - derived) / np.maximum(np.abs(derived), np.finfo(float).tiny)
+    shape = logits[side].shape
+    if np.shape(claimed) != shape:  # no gradient at all; broadcasting would hide it
+        return {"autodiff": np.inf, "numerical": np.inf, "bound": 0.0, "excess": np.inf}
+    with unfused():  # autodiff of the definition
+        derived = grad(value)(logits[side]).numpy()
+    trained = grad(value)(logits[side]).numpy()  # through the primitive, whose rule should be the claim itself
+    size = np.maximum(np.abs(derived), np.finfo(float).tiny)
+    difference = np.maximum(np.abs(claimed - derived), np.abs(trained - derived)) / size
 
-    v = rng.uniform(0.5, 1.5, SHAPE) * rng.choice([-1.0, 1.0], SHAPE)
+    v = rng.uniform(0.5, 1.5, shape) * rng.choice([-1.0, 1.0], shape)
     numerical = directional_derivative(lambda x: value(tensor(x)).item(), logits[side], v)
-    rounding = 4 * np.finfo(float).eps * np.sum(np.abs(claimed * v))
+    rounding = 4 * np.finfo(float).eps * np.sum(np.abs(claimed * v)) + np.finfo(float).tiny
     error = abs(float(np.sum(claimed * v)) - numerical.value)
     bound = numerical.error + rounding
     return {"autodiff": difference.max(), "numerical": error, "bound": bound, "excess": error / bound}

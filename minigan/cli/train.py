@@ -1,12 +1,10 @@
 """minigan train PRESET: a new run."""
 
-import contextlib
-import signal
-import sys
 import time
 from dataclasses import dataclass
 from pathlib import Path
 
+from minigan.cli import fail
 from minigan.cli.options import parse
 from minigan.errors import ConfigError
 from minigan.training import presets
@@ -34,9 +32,11 @@ class Train:
 
 def main(args):
     names = ", ".join(presets.PRESETS)
-    if not args or args[0] in ("-h", "--help"):
+    if args and args[0] in ("-h", "--help"):
         print(f"usage: minigan train PRESET [options]\n\npresets: {names}\n\noptions: minigan train PRESET --help")
-        return 0 if args else 2
+        return 0
+    if not args or args[0].startswith("-"):
+        raise ConfigError(f"which preset? minigan train PRESET [options], where PRESET is one of {names}")
     name, *rest = args
     default = presets.config(name)
     options = parse(Train, rest, f"train {name}", default=Train(default))
@@ -54,27 +54,14 @@ def run(gan, data, out, report=True):
     """Train `gan` into the run folder `out`, then report; an interrupt saves and says how to go on."""
     print(f"training into {out}: {gan.config.steps} steps, loss {gan.config.loss}, seed {gan.config.seed}")
     try:
-        with _terminate_as_interrupt():
-            gan.fit(data, out=out)
+        gan.fit(data, out=out)
     except KeyboardInterrupt:
-        print(f"\nstopped at step {gan.step}, saved. To go on: minigan resume {out}", file=sys.stderr)
-        return 130
+        return fail(f"stopped at step {gan.step:,}, saved. To go on: minigan resume {out}", code=130)
     if report:
         from minigan.training.report import write_report
 
-        print(f"report: {write_report(out, gan=gan, data=data)}")
+        try:
+            print(f"report: {write_report(out, gan=gan, data=data)}")
+        except KeyboardInterrupt:
+            return fail(f"stopped; the run is complete. To make its report: minigan report {out}", code=130)
     return 0
-
-
-@contextlib.contextmanager
-def _terminate_as_interrupt():
-    """Let a polite kill (SIGTERM) save as Ctrl-C does."""
-
-    def interrupt(signum, frame):
-        raise KeyboardInterrupt
-
-    before = signal.signal(signal.SIGTERM, interrupt)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, before)

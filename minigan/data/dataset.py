@@ -40,7 +40,7 @@ class Dataset(Protocol):
         Returns
         -------
         ndarray
-            x : (n, *shape) float32, in the data's own units.
+            ``(n, *shape)`` float32, in the data's own units.
         """
 
 

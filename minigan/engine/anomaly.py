@@ -2,6 +2,7 @@
 
 import os
 import sys
+from typing import Any
 
 import numpy as np
 
@@ -10,7 +11,7 @@ from minigan.errors import AnomalyError
 _PACKAGE = os.path.dirname(os.path.dirname(os.path.abspath(__file__))) + os.sep
 
 
-def user_line():
+def user_line() -> str:
     """Return ``file:line`` of the innermost frame outside this package."""
     frame = sys._getframe()
     while frame.f_back is not None and frame.f_code.co_filename.startswith(_PACKAGE):
@@ -18,18 +19,18 @@ def user_line():
     return f"{frame.f_code.co_filename}:{frame.f_lineno}"
 
 
-def check_forward(primitive, values):
+def check_forward(primitive: Any, values: Any) -> None:
     for value in values:
         if (kind := _non_finite(value)) is not None:
             raise AnomalyError(f"'{primitive.name}' returned {kind} (shape {np.shape(value)}), called at {user_line()}")
 
 
-def check_backward(node, position, cotangent):
+def check_backward(node: Any, position: int, cotangent: Any) -> None:
     if (kind := _non_finite(cotangent._data)) is not None:
         raise gradient_error(node, position, kind)
 
 
-def gradient_error(node, position, kind):
+def gradient_error(node: Any, position: int | None, kind: str) -> AnomalyError:
     where = "its output" if position is None else f"argument {position}"
     return AnomalyError(
         f"the gradient of '{node.primitive.name}' with respect to {where} is {kind}; "
@@ -37,7 +38,7 @@ def gradient_error(node, position, kind):
     )
 
 
-def _non_finite(value):
+def _non_finite(value: Any) -> str | None:
     value = np.asarray(value)
     if value.dtype.kind != "f" or np.isfinite(value).all():
         return None

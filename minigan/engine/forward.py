@@ -1,14 +1,25 @@
 """Forward mode: tangents flow through the recorded graph in the order in which it was computed."""
 
+from collections.abc import Sequence
+from typing import Any
+
 import numpy as np
 
-from minigan.engine.graph import conform, place
+from minigan.engine.graph import Stop, conform, place, topological_order
 from minigan.engine.modes import enable_grad, modes
-from minigan.engine.primitive import rules_of
+from minigan.engine.primitive import Node, rules_of
+from minigan.engine.reverse import pull_back
 from minigan.engine.tensor import Tensor
 
 
-def push_forward(sources, tangents, roots, order, *, stop=frozenset()):
+def push_forward(
+    sources: Sequence[Tensor],
+    tangents: Sequence[Tensor],
+    roots: Sequence[Tensor],
+    order: list[Node],
+    *,
+    stop: Stop = frozenset(),
+) -> list[Any]:
     """Return the tangents of `roots`, given the `tangents` of `sources`.
 
     Parameters
@@ -28,7 +39,7 @@ def push_forward(sources, tangents, roots, order, *, stop=frozenset()):
     return [known.get(place(r, stop), Tensor(np.zeros_like(r._data))) for r in roots]
 
 
-def _tangents_of_outputs(node, incoming):
+def _tangents_of_outputs(node: Node, incoming: list[Any]) -> Sequence[Any]:
     primitive, out = node.primitive, node.outputs()
     if primitive.jvp is None:
         return _transpose_twice(node, incoming, out)
@@ -37,15 +48,12 @@ def _tangents_of_outputs(node, incoming):
     return t if isinstance(t, tuple) else (t,)
 
 
-def _transpose_twice(node, incoming, out):
+def _transpose_twice(node: Node, incoming: list[Any], out: Any) -> list[Any]:
     """Return J t from the VJP alone.
 
     The pullback u -> J^T u is linear, so s(u) = <J^T u, t> = <u, J t>: the gradient of s with respect to u is J t,
     whatever u is. (Townsend, "A new trick for calculating Jacobian vector products", 2017.)
     """
-    from minigan.engine.graph import topological_order
-    from minigan.engine.reverse import pull_back
-
     primitive, inputs, params = node.primitive, node.inputs, node.params
     recording = modes.grad_enabled
     with enable_grad():
@@ -58,7 +66,7 @@ def _transpose_twice(node, incoming, out):
             for x, t, rule in zip(inputs, incoming, rules_of(primitive, inputs), strict=True)
             if rule is not None and t is not None
         ]
-        results = [None] * len(u)
+        results: list[Any] = [None] * len(u)
         if products:
             outs = out if isinstance(out, tuple) else (out,)
             here = frozenset([*u, *inputs, *outs, *(t for t in incoming if t is not None)])  # what lies behind is no

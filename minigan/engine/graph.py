@@ -1,10 +1,16 @@
 """The recorded graph in the order in which it was computed, and what every rule's result goes through."""
 
+from collections.abc import Iterable
+from typing import Any
+
+from minigan.engine.primitive import Node
 from minigan.engine.tensor import Tensor
 from minigan.errors import ShapeError
 
+Stop = frozenset[Tensor] | set[Tensor]  # tensors behind which nobody looks
 
-def topological_order(roots, stop=frozenset()):
+
+def topological_order(roots: Iterable[Tensor], stop: Stop = frozenset()) -> tuple[list[Node], list[Tensor]]:
     """Return the nodes that `roots` were computed from, every node after the nodes of its inputs.
 
     Depth first with a stack of our own, so that a chain of 100,000 operations needs no recursion. A node is listed
@@ -23,8 +29,10 @@ def topological_order(roots, stop=frozenset()):
     leaves : list of Tensor
         The tensors at the beginning that require a gradient (those in `stop` included), each once.
     """
-    order, leaves, seen = [], {}, set()
-    stack = [(root, False) for root in roots]
+    order: list[Node] = []
+    leaves: dict[Tensor, None] = {}
+    seen = set()
+    stack: list[tuple[Any, bool]] = [(root, False) for root in roots]
     while stack:
         item, listed_inputs = stack.pop()
         if listed_inputs:
@@ -42,17 +50,17 @@ def topological_order(roots, stop=frozenset()):
     return order, list(leaves)
 
 
-def place(tensor, stop=frozenset()):
+def place(tensor: Tensor, stop: Stop = frozenset()) -> Any:
     """Return what identifies a tensor in the graph: (node, index) for a result, the tensor itself for a beginning."""
     return tensor if tensor._node is None or tensor in stop else (tensor._node, tensor._index)
 
 
-def origin(tensor, stop=frozenset()):
+def origin(tensor: Tensor, stop: Stop = frozenset()) -> Any:
     """Return where a tensor comes from: its node, or the tensor itself for a beginning."""
     return tensor if tensor._node is None or tensor in stop else tensor._node
 
 
-def conform(cotangent, primal, name):
+def conform(cotangent: Any, primal: Tensor, name: str) -> Tensor:
     """Bring a cotangent to its primal's shape and dtype: the one place where broadcasting and promotion are undone.
 
     Broadcasting repeats an element; the derivative with respect to something repeated is the sum over the repeats.

@@ -3,6 +3,8 @@
 import contextlib
 import threading
 from collections.abc import Iterator
+from contextlib import AbstractContextManager
+from typing import Any
 
 import numpy as np
 
@@ -14,14 +16,14 @@ class _Modes(threading.local):
     default_dtype = np.dtype("float32")
     anomaly = False
     unfused = False
-    equations: list | None = None  # where `recording` collects what `bind` runs
+    equations: list[Any] | None = None  # where `recording` collects what `bind` runs
 
 
 modes = _Modes()
 
 
 @contextlib.contextmanager
-def _switched(name, value):
+def _switched(name: str, value: Any) -> Iterator[Any]:
     before = getattr(modes, name)
     setattr(modes, name, value)
     try:
@@ -30,17 +32,17 @@ def _switched(name, value):
         setattr(modes, name, before)
 
 
-def no_grad():
+def no_grad() -> AbstractContextManager[Any]:
     """Compute values only: nothing is recorded, results do not require a gradient. Context manager or decorator."""
     return _switched("grad_enabled", False)
 
 
-def enable_grad():
+def enable_grad() -> AbstractContextManager[Any]:
     """Record again inside `no_grad`: differentiation inside an evaluation needs it. Context manager or decorator."""
     return _switched("grad_enabled", True)
 
 
-def detect_anomaly():
+def detect_anomaly() -> AbstractContextManager[Any]:
     """Stop at the first non-finite value, forward or backward, and name its operation and your line.
 
     Slower, since every result is looked at. Context manager or decorator.
@@ -48,7 +50,7 @@ def detect_anomaly():
     return _switched("anomaly", True)
 
 
-def unfused():
+def unfused() -> AbstractContextManager[Any]:
     """Run every fused primitive as its `reference`, built from small operations: slower, and a proof of the fused one.
 
     Context manager or decorator.
@@ -56,7 +58,7 @@ def unfused():
     return _switched("unfused", True)
 
 
-def default_dtype(dtype):
+def default_dtype(dtype: Any) -> AbstractContextManager[Any]:
     """Set the dtype that lists, scalars and new parameters take: ``with mg.default_dtype("float64"): ...``.
 
     Raises
@@ -74,7 +76,7 @@ def default_dtype(dtype):
 
 
 @contextlib.contextmanager
-def recording() -> Iterator[list]:
+def recording() -> Iterator[list[Any]]:
     """Collect every primitive that runs, as equations ``(primitive, inputs, params, outputs)``, in order.
 
     Forward, backward, optimiser and random draws all go through `bind`, so the list is the whole training step:

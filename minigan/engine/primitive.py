@@ -4,6 +4,7 @@ import functools
 import inspect
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -12,6 +13,8 @@ from minigan.engine.domain import Domain
 from minigan.engine.modes import modes
 from minigan.engine.tensor import Tensor, numbers, tensor
 from minigan.errors import GraphError, MissingRuleError
+
+Rule = Callable[..., Any]
 
 
 @dataclass(frozen=True)
@@ -43,35 +46,35 @@ class Primitive:
     """
 
     name: str
-    impl: Callable
-    vjp: tuple | None
+    impl: Callable[..., Any]
+    vjp: tuple[Rule | None, ...] | Rule | None
     domain: Domain
-    shared: Callable | None = None
-    jvp: Callable | None = None
-    reference: Callable | None = None
+    shared: Rule | None = None
+    jvp: Callable[..., Any] | None = None
+    reference: Callable[..., Any] | None = None
     mutates: tuple[int, ...] = ()
 
 
 REGISTRY: dict[str, Primitive] = {}
 
 
-def primitive(*, vjp, domain, name=None, **fields):
+def primitive(*, vjp: Any, domain: Domain, name: str | None = None, **fields: Any) -> Callable[..., Any]:
     """Turn a function of arrays into a differentiable function of Tensors: one record, kept in the `REGISTRY`.
 
     The body is the implementation, positional arguments are arrays, keyword-only arguments are parameters, and the
     docstring is the user's. The record itself is the attribute ``.primitive`` of the result.
     """
 
-    def declare(impl):
+    def declare(impl: Callable[..., Any]) -> Callable[..., Any]:
         record = Primitive(name or impl.__name__, impl, vjp, domain, **fields)
         if record.name in REGISTRY:
             raise ValueError(f"primitive {record.name!r} is declared twice")
         REGISTRY[record.name] = record
 
-        @functools.wraps(impl)
-        def operation(*args, **params):
+        def run(*args: Any, **params: Any) -> Any:
             return bind(record, *args, **params)
 
+        operation: Any = functools.update_wrapper(run, impl)
         # Tensors come in and go out, so the parameters' defaults are all that the signature has to show.
         operation.__signature__ = inspect.signature(impl)
         operation.primitive = record
@@ -89,30 +92,37 @@ class Node:
 
     __slots__ = ("inputs", "line", "params", "primitive", "values", "versions", "written")
 
-    def __init__(self, primitive, inputs, params, values, versions):
+    def __init__(
+        self,
+        primitive: Primitive,
+        inputs: tuple[Tensor, ...],
+        params: dict[str, Any],
+        values: list[np.ndarray],
+        versions: list[list[int]],
+    ) -> None:
         self.primitive = primitive
         self.inputs = inputs
         self.params = params
-        self.values = values  # (array, ...), one per output
+        self.values: Any = values  # (array, ...), one per output
         self.versions = versions  # of inputs and outputs: lists of one int, shared with the Tensors
         self.written = self.count_writes()
         self.line = anomaly.user_line() if modes.anomaly else None
 
-    def count_writes(self):
+    def count_writes(self) -> int:
         """Return how often the recorded values have been written to; it only grows, so a sum will do."""
         count = 0
         for version in self.versions:
             count += version[0]
         return count
 
-    def outputs(self):
+    def outputs(self) -> Any:
         """Return the output as a Tensor again, or a tuple of them, as the rules want it."""
         if len(self.values) == 1:
             return Tensor(self.values[0], True, self, 0, self.versions[-1])
         versions = self.versions[len(self.inputs) :]
         return tuple(Tensor(v, True, self, i, versions[i]) for i, v in enumerate(self.values))
 
-    def check(self):
+    def check(self) -> None:
         """Raise GraphError if the recorded values are gone or have been overwritten."""
         if self.values is None:
             raise GraphError(
@@ -125,11 +135,11 @@ class Node:
                 "optimiser step or assign). Call backward() before the change, or compute the result again after it"
             )
 
-    def free(self):
-        self.inputs, self.values, self.versions = (), None, ()
+    def free(self) -> None:
+        self.inputs, self.values, self.versions = (), None, []
 
 
-def bind(primitive, *args, **params):
+def bind(primitive: Primitive, *args: Any, **params: Any) -> Any:
     """Run a primitive on Tensors, arrays and numbers; record it where a gradient is wanted."""
     for x in args:
         if not isinstance(x, Tensor):
@@ -156,7 +166,7 @@ def bind(primitive, *args, **params):
     return tuple(outs) if several else outs[0]
 
 
-def _record(primitive, args, params, outs):
+def _record(primitive: Primitive, args: tuple[Tensor, ...], params: dict[str, Any], outs: list[Tensor]) -> None:
     """Tie the outputs to a node, if a gradient can flow back through it."""
     if primitive.vjp is None:
         raise MissingRuleError(
@@ -176,14 +186,14 @@ def _record(primitive, args, params, outs):
         out.requires_grad, out._node, out._index = True, node, i
 
 
-def rules_of(primitive, args):
+def rules_of(primitive: Primitive, args: tuple[Tensor, ...]) -> Any:
     """Return one rule per argument; a function of any number of arrays has one for all, which is told the position."""
     if callable(primitive.vjp):
         return [functools.partial(primitive.vjp, position=i) for i in range(len(args))]
     return primitive.vjp
 
 
-def _wrap(value, args):
+def _wrap(value: Any, args: tuple[Tensor, ...]) -> Tensor:
     """Make a Tensor of a result; a view shares the version of the memory it looks into."""
     if type(value) is not np.ndarray:
         value = np.asarray(value)  # NumPy reductions return scalars
@@ -198,13 +208,13 @@ def _wrap(value, args):
 _LIKE_NUMBER = {"b": False, "i": 0, "u": 0, "f": 0.0}
 
 
-def lift(args):
+def lift(args: tuple[Any, ...]) -> tuple[Tensor, ...]:
     """Make Tensors by NumPy 2 promotion: Python numbers, also those in a list, take the dtype of their company."""
     company = [x.dtype for x in args if isinstance(x, Tensor | np.ndarray | np.generic)]
     return tuple(x if isinstance(x, Tensor) else _lift_one(x, company) for x in args)
 
 
-def _lift_one(x, company):
+def _lift_one(x: Any, company: list[np.dtype[Any]]) -> Tensor:
     if company and type(x) in (int, float, bool):
         if company[0].kind == "f" and company.count(company[0]) == len(company):
             return Tensor(np.array(x, dtype=company[0]))  # the common case, without asking NumPy
@@ -214,7 +224,7 @@ def _lift_one(x, company):
     return tensor(x)  # a copy: an array changed later must not change a recorded value
 
 
-def _guard_writes(primitive, args):
+def _guard_writes(primitive: Primitive, args: tuple[Tensor, ...]) -> None:
     for i in primitive.mutates:
         if args[i]._node is not None:
             raise GraphError(f"{primitive.name}: only leaves are written to; this tensor was computed. Use .detach()")

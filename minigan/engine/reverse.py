@@ -1,16 +1,30 @@
 """Reverse mode: cotangents flow from the results back to what they were computed from."""
 
+from collections.abc import Iterable, Sequence
+from typing import Any
+
 import numpy as np
 
 from minigan.engine import anomaly
-from minigan.engine.graph import conform, origin, place, topological_order
+from minigan.engine.graph import Stop, conform, origin, place, topological_order
 from minigan.engine.modes import enable_grad, modes, no_grad
-from minigan.engine.primitive import lift, rules_of
+from minigan.engine.primitive import Node, Rule, lift, rules_of
 from minigan.engine.tensor import Tensor
 from minigan.errors import AnomalyError, GraphError, ShapeError
 
+Cotangents = dict[Any, Any]  # by `place`
 
-def pull_back(roots, seeds, targets, order, *, stop=frozenset(), create_graph=False, retain_graph=False):
+
+def pull_back(
+    roots: Sequence[Tensor],
+    seeds: Sequence[Tensor],
+    targets: Sequence[Tensor],
+    order: list[Node],
+    *,
+    stop: Stop = frozenset(),
+    create_graph: bool = False,
+    retain_graph: bool = False,
+) -> list[Any]:
     """Return the cotangents of `targets`, given the cotangents `seeds` of `roots`.
 
     Parameters
@@ -26,14 +40,15 @@ def pull_back(roots, seeds, targets, order, *, stop=frozenset(), create_graph=Fa
         None where no path leads from a root to that target.
     """
     wanted = {place(t, stop) for t in targets}
-    leading = _towards(targets, order, stop)
-    cotangents, found = {}, {}
+    leading, passed = _towards(targets, order, stop)
+    cotangents: Cotangents = {}
+    found: Cotangents = {}
     for root, seed in zip(roots, seeds, strict=True):
         _add(cotangents, place(root, stop), seed)
 
     with enable_grad() if create_graph else no_grad():
         for node in reversed(order):
-            if node not in leading:
+            if node not in passed:
                 continue
             node.check()
             g = _cotangent_of_outputs(cotangents, node, wanted, found)
@@ -44,20 +59,26 @@ def pull_back(roots, seeds, targets, order, *, stop=frozenset(), create_graph=Fa
     return [found.get(p, cotangents.get(p)) for p in (place(t, stop) for t in targets)]
 
 
-def _towards(targets, order, stop):
-    """Return the nodes and leaves through which a target is reached; nothing is computed for the others."""
-    leading = {origin(t, stop) for t in targets}
+def _towards(targets: Iterable[Tensor], order: list[Node], stop: Stop) -> tuple[set[Any], set[Node]]:
+    """Return the origins that lead to a target, and the nodes among them to pass; nothing is computed for others.
+
+    The node that made a target leads to it, and is not passed unless another target lies behind.
+    """
+    leading: set[Any] = {origin(t, stop) for t in targets}
+    passed: set[Node] = set()
     for node in order:
         if node.values is None:  # freed: where it led is forgotten; let `check` complain if a cotangent arrives
-            leading.add(node)
+            passed.add(node)
         for x in node.inputs:
             if x.requires_grad and origin(x, stop) in leading:
-                leading.add(node)
+                passed.add(node)
                 break
-    return leading
+        if node in passed:
+            leading.add(node)
+    return leading, passed
 
 
-def _cotangent_of_outputs(cotangents, node, wanted, found):
+def _cotangent_of_outputs(cotangents: Cotangents, node: Node, wanted: set[Any], found: Cotangents) -> Any:
     """Return what has gathered for a node's output; with several outputs a tuple, zeros for those nobody used."""
     g = []
     for i in range(len(node.values)):
@@ -71,7 +92,7 @@ def _cotangent_of_outputs(cotangents, node, wanted, found):
     return tuple(Tensor(np.zeros_like(v)) if one is None else one for one, v in zip(g, node.values, strict=True))
 
 
-def _apply_rules(node, g, leading, cotangents, stop):
+def _apply_rules(node: Node, g: Any, leading: set[Any], cotangents: Cotangents, stop: Stop) -> None:
     """Add to the cotangents of those inputs of a node through which a target is reached."""
     primitive, inputs, out = node.primitive, node.inputs, node.outputs()
     if primitive.shared is not None:
@@ -85,20 +106,22 @@ def _apply_rules(node, g, leading, cotangents, stop):
         _add(cotangents, place(x, stop), contribution)
 
 
-def _run_rule(rule, g, out, node, position=None):
+def _run_rule(rule: Rule, g: Any, out: Any, node: Node, position: int | None = None) -> Any:
     try:
         return rule(g, out, *node.inputs, **node.params)
     except AnomalyError as error:  # an operation inside the rule noticed it; the user knows this node's operation
         raise anomaly.gradient_error(node, position, f"not finite ({error})") from error
 
 
-def _add(cotangents, key, contribution):
+def _add(cotangents: Cotangents, key: Any, contribution: Any) -> None:
     """A value used several times hears from each of its users: the contributions add up."""
     before = cotangents.get(key)
     cotangents[key] = contribution if before is None else before + contribution
 
 
-def backward(tensor, gradient, inputs, *, retain_graph, create_graph):
+def backward(
+    tensor: Tensor, gradient: Any, inputs: Iterable[Tensor] | None, *, retain_graph: bool, create_graph: bool
+) -> None:
     """Accumulate into ``.grad``: the work behind `Tensor.backward`."""
     if not tensor.requires_grad:
         raise GraphError(
@@ -120,7 +143,7 @@ def backward(tensor, gradient, inputs, *, retain_graph, create_graph):
             _accumulate(target, grad, taken)
 
 
-def _seed(tensor, gradient):
+def _seed(tensor: Tensor, gradient: Any) -> Tensor:
     if gradient is None:
         if tensor.size != 1:
             raise ShapeError(
@@ -134,7 +157,7 @@ def _seed(tensor, gradient):
     return gradient if gradient.dtype == tensor.dtype else gradient.astype(tensor.dtype)
 
 
-def _accumulate(target, grad, taken):
+def _accumulate(target: Tensor, grad: Any, taken: set[int]) -> None:
     """Add to ``.grad``, whose memory belongs to its tensor alone: rules may hand on a view, or one array to several."""
     if target.grad is not None:
         target.grad = target.grad + grad

@@ -4,6 +4,9 @@ The class holds data and its place in the graph, nothing else; `minigan.ops` giv
 (``+``, ``@``, ``.sum()``), and the rest of the engine speaks to Tensors through these alone.
 """
 
+from collections.abc import Iterable, Iterator
+from typing import TYPE_CHECKING, Any
+
 import numpy as np
 
 from minigan.engine.modes import modes
@@ -28,82 +31,96 @@ class Tensor:
     # NumPy's operators defer to ours: `array * tensor` is a Tensor.
     __array_priority__ = 1000
 
-    def __init__(self, data, requires_grad=False, node=None, index=0, version=None):
+    def __init__(
+        self,
+        data: np.ndarray,
+        requires_grad: bool = False,
+        node: Any = None,
+        index: int = 0,
+        version: list[int] | None = None,
+    ) -> None:
         self._data = data
         self.requires_grad = requires_grad
-        self.grad = None
+        self.grad: Tensor | None = None
         self._node = node
         self._index = index
         self._version = [0] if version is None else version
 
+    if TYPE_CHECKING:  # what `minigan.ops` attaches, as far as the engine itself uses it
+
+        def __add__(self, other: Any) -> "Tensor": ...
+        def __mul__(self, other: Any) -> "Tensor": ...
+        def __getitem__(self, index: Any) -> "Tensor": ...
+        def __getattr__(self, name: str) -> Any: ...
+
     # -- looking at it ------------------------------------------------------------------------------------------
     @property
-    def data(self):
+    def data(self) -> np.ndarray:
         """The values, as a read-only view: to write, use `assign`."""
         view = self._data.view()
         view.flags.writeable = False
         return view
 
-    def numpy(self):
+    def numpy(self) -> np.ndarray:
         """Return a copy of the values that is yours to write to."""
         return self._data.copy()
 
-    def item(self):
+    def item(self) -> Any:
         """Return the only element as a Python number; ValueError if there are more."""
         return self._data.item()
 
     @property
-    def shape(self):
+    def shape(self) -> tuple[int, ...]:
         return self._data.shape
 
     @property
-    def dtype(self):
+    def dtype(self) -> np.dtype[Any]:
         return self._data.dtype
 
     @property
-    def ndim(self):
+    def ndim(self) -> int:
         return self._data.ndim
 
     @property
-    def size(self):
+    def size(self) -> int:
         return self._data.size
 
     @property
-    def is_leaf(self):
+    def is_leaf(self) -> bool:
         """True if no recorded operation made this tensor: data, parameters, results under `no_grad`."""
         return self._node is None
 
-    def __len__(self):
+    def __len__(self) -> int:
         return len(self._data)
 
-    def __iter__(self):
+    def __iter__(self) -> Iterator["Tensor"]:
         if self.ndim == 0:
             raise TypeError("iteration over a 0-d tensor: it has one element, which .item() returns")
         return (self[i] for i in range(len(self)))
 
-    def __array__(self, dtype=None, copy=None):
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
         if copy is False and dtype is not None and np.dtype(dtype) != self.dtype:
             raise ValueError(f"np.asarray: a {self.dtype} tensor cannot become {np.dtype(dtype)} without a copy")
         return np.array(self._data, dtype=dtype) if copy else np.asarray(self.data, dtype=dtype)
 
-    def __bool__(self):
+    def __bool__(self) -> bool:
         if self.size != 1:
             raise ValueError(f"the truth of a tensor of shape {self.shape} is ambiguous: use .numpy().any() or .all()")
         return bool(self._data.item())
 
-    def __float__(self):
+    def __float__(self) -> float:
         return float(self._data.item())
 
-    def __int__(self):
+    def __int__(self) -> int:
         return int(self._data.item())
 
-    def __index__(self):
+    def __index__(self) -> int:
         return self._data.__index__()
 
-    def __format__(self, spec):
+    def __format__(self, spec: str) -> str:
         return format(self.item() if self.ndim == 0 and spec else str(self), spec)
 
-    def __repr__(self):
+    def __repr__(self) -> str:
         values = np.array2string(self._data, separator=", ", prefix="tensor(", threshold=100)
         dtype = "" if self.dtype == np.float32 else f", dtype={self.dtype}"
         grad = ", requires_grad=True" if self.requires_grad else ""
@@ -112,11 +129,17 @@ class Tensor:
     __hash__ = object.__hash__  # `==` compares elements; as a key, a tensor is itself
 
     # -- its place in the graph ---------------------------------------------------------------------------------
-    def detach(self):
+    def detach(self) -> "Tensor":
         """Return the same values outside the graph: a constant to everything computed from it. Shares memory."""
         return Tensor(self._data, version=self._version)
 
-    def backward(self, gradient=None, inputs=None, retain_graph=False, create_graph=False):
+    def backward(
+        self,
+        gradient: Any = None,
+        inputs: "Iterable[Tensor] | None" = None,
+        retain_graph: bool = False,
+        create_graph: bool = False,
+    ) -> None:
         """Accumulate the gradient of this tensor into ``.grad`` of the leaves it was computed from.
 
         Parameters
@@ -141,13 +164,13 @@ class Tensor:
 
         backward(self, gradient, inputs, retain_graph=retain_graph, create_graph=create_graph)
 
-    def __setitem__(self, index, value):
+    def __setitem__(self, index: Any, value: Any) -> None:
         raise GraphError(
             "a Tensor is not assigned into: a recorded value would change under its own gradient. Build a new one with "
             "mg.where, mg.concatenate or mg.stack, or overwrite a leaf with t.assign(new_values)"
         )
 
-    def __deepcopy__(self, memo):
+    def __deepcopy__(self, memo: dict[int, Any]) -> "Tensor":
         if self._node is not None:
             raise GraphError("only leaves can be copied: call .detach() first, or copy what it is computed from")
         copy = type(self)(self._data.copy(), self.requires_grad)
@@ -155,7 +178,7 @@ class Tensor:
         return copy
 
 
-def tensor(x, requires_grad=False, dtype=None):
+def tensor(x: Any, requires_grad: bool = False, dtype: Any = None) -> Tensor:
     """Make a Tensor from an array, a list or a number. The values are copied.
 
     Parameters
@@ -191,7 +214,7 @@ def tensor(x, requires_grad=False, dtype=None):
     return Tensor(data, requires_grad)
 
 
-def numbers(x):
+def numbers(x: Any) -> np.ndarray:
     """Return `x` as an array of numbers, not yet copied, or say what else it is."""
     if isinstance(x, list | tuple) and any(isinstance(item, Tensor) and item.requires_grad for item in x):
         raise GraphError("tensor: a list of Tensors would lose their gradients; join them with mg.stack")
@@ -204,6 +227,6 @@ def numbers(x):
     return values
 
 
-def as_tensor(x):
+def as_tensor(x: Any) -> Tensor:
     """Return `x` itself if it is a Tensor, else a Tensor with a copy of it."""
     return x if isinstance(x, Tensor) else tensor(x)

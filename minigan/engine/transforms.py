@@ -1,6 +1,8 @@
 """Functions of functions: grad, value_and_grad, vjp, jvp, hvp. Each nests in each, to any order."""
 
 import functools
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any
 
 import numpy as np
 
@@ -21,7 +23,7 @@ class _Evaluation:
     if an argument, or a tensor that `f` captured, requires a gradient.
     """
 
-    def __init__(self, f, args, argnums):
+    def __init__(self, f: Callable[..., Any], args: Sequence[Any], argnums: Iterable[int]) -> None:
         self.primals = [_differentiable(args[i], i) for i in argnums]
         with enable_grad():
             self.inputs = [x.alias() if x.requires_grad else _stand_in(x) for x in self.primals]
@@ -38,7 +40,7 @@ class _Evaluation:
         captured = any(leaf not in self.stop for leaf in leaves)
         self.keep = modes.grad_enabled and (captured or any(x.requires_grad for x in self.primals))
 
-    def pull_back(self, seeds):
+    def pull_back(self, seeds: Sequence[Tensor]) -> list[Tensor]:
         keep = self._keeps(seeds)
         grads = pull_back(
             self.outputs, seeds, self.inputs, self.order, stop=self.stop, create_graph=keep, retain_graph=True
@@ -46,38 +48,38 @@ class _Evaluation:
         zeros = [Tensor(np.zeros_like(x._data)) for x in self.inputs]
         return [_seal(z if g is None else g, keep) for g, z in zip(grads, zeros, strict=True)]
 
-    def push_forward(self, tangents):
+    def push_forward(self, tangents: Sequence[Tensor]) -> list[Tensor]:
         keep = self._keeps(tangents)
         with enable_grad() if keep else no_grad():
             results = push_forward(self.inputs, tangents, self.outputs, self.order, stop=self.stop)
         return [_seal(t, keep) for t in results]
 
-    def values(self):
+    def values(self) -> Any:
         return self.as_result([_seal(y, self.keep) for y in self.outputs])
 
-    def _keeps(self, vectors):
+    def _keeps(self, vectors: Sequence[Tensor]) -> bool:
         return self.keep or (modes.grad_enabled and any(v.requires_grad for v in vectors))
 
-    def as_result(self, tensors):
+    def as_result(self, tensors: Sequence[Tensor]) -> Any:
         return tuple(tensors) if isinstance(self.result, tuple) else tensors[0]
 
 
-def _stand_in(x):
+def _stand_in(x: Tensor) -> Tensor:
     return Tensor(x._data, True, version=x._version)
 
 
-def _seal(t, keep):
+def _seal(t: Tensor, keep: bool) -> Tensor:
     return t if keep else t.detach()
 
 
-def _differentiable(x, position):
+def _differentiable(x: Any, position: int) -> Tensor:
     x = as_tensor(x)
     if x.dtype.kind != "f":
         raise DTypeError(f"argument {position} has dtype {x.dtype}; only floating arrays have derivatives")
     return x
 
 
-def _like(arrays, tensors, what):
+def _like(arrays: Sequence[Any], tensors: Sequence[Tensor], what: str) -> list[Tensor]:
     """Return cotangents or tangents as Tensors that match, or say which does not."""
     if len(arrays) != len(tensors):
         raise ShapeError(f"{what}: got {len(arrays)}, expected {len(tensors)}, one for each")
@@ -90,7 +92,7 @@ def _like(arrays, tensors, what):
     return result
 
 
-def value_and_grad(f, argnums=0):
+def value_and_grad(f: Callable[..., Any], argnums: int | Sequence[int] = 0) -> Callable[..., Any]:
     """Return a function that computes ``f`` and its gradient in one go: ``(value, gradient)``.
 
     Parameters
@@ -108,7 +110,7 @@ def value_and_grad(f, argnums=0):
     numbers = (argnums,) if isinstance(argnums, int) else tuple(argnums)
 
     @functools.wraps(f)
-    def with_gradient(*args):
+    def with_gradient(*args: Any) -> Any:
         run = _Evaluation(f, args, numbers)
         value = run.outputs[0]
         if len(run.outputs) > 1 or value.size != 1:
@@ -120,7 +122,7 @@ def value_and_grad(f, argnums=0):
     return with_gradient
 
 
-def grad(f, argnums=0):
+def grad(f: Callable[..., Any], argnums: int | Sequence[int] = 0) -> Callable[..., Any]:
     """Return the function that computes the gradient of ``f``, itself differentiable: ``mg.grad(mg.grad(f))`` works.
 
     Examples
@@ -132,13 +134,13 @@ def grad(f, argnums=0):
     with_gradient = value_and_grad(f, argnums)
 
     @functools.wraps(f)
-    def gradient(*args):
+    def gradient(*args: Any) -> Any:
         return with_gradient(*args)[1]
 
     return gradient
 
 
-def vjp(f, *xs):
+def vjp(f: Callable[..., Any], *xs: Any) -> tuple[Any, Callable[..., Any]]:
     """Evaluate ``f`` and return its pullback: the vector-Jacobian product.
 
     Returns
@@ -151,14 +153,14 @@ def vjp(f, *xs):
     """
     run = _Evaluation(f, xs, range(len(xs)))
 
-    def pullback(g):
+    def pullback(g: Any) -> tuple[Tensor, ...]:
         cotangents = g if isinstance(run.result, tuple) else (g,)
         return tuple(run.pull_back(_like(cotangents, run.outputs, "pullback: cotangents")))
 
     return run.values(), pullback
 
 
-def jvp(f, xs, vs):
+def jvp(f: Callable[..., Any], xs: Any, vs: Any) -> tuple[Any, Any]:
     """Evaluate ``f`` and its derivative in a direction: ``(y, dy)`` with ``dy = J v``, in forward mode.
 
     Parameters
@@ -172,7 +174,7 @@ def jvp(f, xs, vs):
     return run.values(), run.as_result(tangents)
 
 
-def hvp(f, x, v):
+def hvp(f: Callable[..., Any], x: Any, v: Any) -> Tensor:
     """Return the Hessian of the scalar function ``f`` at `x` times `v`, without forming it: the derivative of the
     gradient in the direction `v` (Pearlmutter, "Fast exact multiplication by the Hessian", 1994).
     """

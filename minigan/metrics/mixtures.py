@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from minigan.errors import ShapeError
+from minigan.errors import ConfigError, ShapeError
 
 # Standard deviation per axis of a standard normal vector of the plane, given that it is within 3 of its centre.
 TRUNCATED_SD = math.sqrt((1 - (1 + 4.5) * math.exp(-4.5)) / (1 - math.exp(-4.5)))
@@ -34,17 +34,26 @@ class MixtureQuality(NamedTuple):
 
 
 def mixture_quality(samples, means, std):
-    """Measure samples (N, 2) of the plane against modes at `means` (K, 2) with standard deviation `std`.
+    """Measure samples (N, 2) of the plane against modes at `means` (K, 2) with standard deviation `std`, a number.
 
     Returns
     -------
     MixtureQuality
+
+    Raises
+    ------
+    ShapeError
+        If samples or means are no points of the plane, or there are none.
+    ConfigError
+        If `std` is not one positive number.
     """
     samples, means = np.asarray(samples, float), np.asarray(means, float)
-    if samples.ndim != 2 or means.ndim != 2 or samples.shape[1] != 2 or means.shape[1] != 2 or not len(samples):
+    if any(a.ndim != 2 or a.shape[1] != 2 or not len(a) for a in (samples, means)):
         raise ShapeError(
             f"mixture_quality: got samples {samples.shape} and means {means.shape}; expected (N, 2), (K, 2)"
         )
+    if np.ndim(std) or not std > 0:
+        raise ConfigError(f"mixture_quality: got std {std}; expected one positive number, the same for all modes")
     distance = np.linalg.norm(samples[:, None] - means, axis=-1)
     nearest = distance.argmin(axis=1)
     good = distance.min(axis=1) <= 3 * std

@@ -6,7 +6,7 @@ import numpy as np
 
 from minigan import ops, random
 from minigan.engine import as_tensor, modes
-from minigan.errors import ShapeError
+from minigan.errors import ConfigError, ShapeError
 from minigan.nn import init
 from minigan.nn.module import Buffer, Module, Parameter
 
@@ -31,14 +31,16 @@ class Dense(Module):
     """
 
     def __init__(self, in_features, out_features, bias=True, rng=None):
+        if min(in_features, out_features) < 1:
+            raise ConfigError(f"Dense: got {in_features} in_features, {out_features} out_features; expected 1 or more")
         bound = 1.0 / math.sqrt(in_features)
         rng = random.default_rng_or_package(rng)
         self.in_features, self.out_features = in_features, out_features
-        self.weight = Parameter(np.empty((out_features, in_features), modes.default_dtype), True)
+        self.weight = Parameter(np.empty((out_features, in_features), modes.default_dtype))
         init.uniform_(self.weight, -bound, bound, rng)
         self.bias = None
         if bias:
-            self.bias = Parameter(np.empty(out_features, modes.default_dtype), True)
+            self.bias = Parameter(np.empty(out_features, modes.default_dtype))
             init.uniform_(self.bias, -bound, bound, rng)
 
     def forward(self, x, activation="identity", slope=0.2):
@@ -46,16 +48,15 @@ class Dense(Module):
         x = as_tensor(x)
         if x.ndim == 0 or x.shape[-1] != self.in_features:
             raise ShapeError(f"Dense: x has shape {x.shape}, the weight expects I={self.in_features} on the last axis")
-        if self.bias is None:
-            return x @ self.weight.T
-        return ops.affine(x, self.weight, self.bias, activation=activation, slope=slope)
+        bias = np.zeros(self.out_features, self.weight.dtype) if self.bias is None else self.bias
+        return ops.affine(x, self.weight, bias, activation=activation, slope=slope)
 
     def extra_repr(self):
         return f"{self.in_features}, {self.out_features}" + ("" if self.bias is not None else ", bias=False")
 
 
 class _Activation(Module):
-    """A function of one number as a layer. `name` tells Sequential that Dense can compute it in the same pass."""
+    """A function of one number as a layer: the one that `mg.ops` has under `name`."""
 
     name: str | None = None
 
@@ -109,7 +110,7 @@ class LeakyReLU(_Activation):
 
 
 class Flatten(Module):
-    """(N, ...) -> (N, the product of the rest)."""
+    """``(N, ...) -> (N, K)``, K the product of the rest."""
 
     def forward(self, x):
         x = as_tensor(x)
@@ -117,7 +118,7 @@ class Flatten(Module):
 
 
 class Reshape(Module):
-    """(N, ...) -> (N, *shape)."""
+    """``(N, ...) -> (N, *shape)``."""
 
     def __init__(self, *shape):
         self.shape = tuple(shape[0]) if len(shape) == 1 and isinstance(shape[0], tuple | list) else shape
@@ -165,7 +166,7 @@ class Sequential(Module):
         self.layers = list(layers)
 
     def children(self):
-        return [(str(i), layer) for i, layer in enumerate(self.layers)]
+        return [(str(i), layer) for i, layer in enumerate(self.layers)] + super().children()
 
     def forward(self, x):
         layers = self.layers
@@ -188,4 +189,9 @@ class Sequential(Module):
 
 
 def _fuses(layer, after):
-    return type(layer) is Dense and layer.bias is not None and getattr(after, "name", None) in ops.linear.ACTIVATIONS
+    """Whether Dense computes `after` in its own pass. Only these very classes: a subclass may compute something else.
+
+    A negative slope is left out: the fused derivative reads the sign of the input off the output.
+    """
+    fusible = type(layer) is Dense and type(after) in (Sigmoid, Tanh, ReLU, LeakyReLU)
+    return fusible and getattr(after, "slope", 0.0) >= 0.0

@@ -2,20 +2,26 @@
 
 import numpy as np
 
-from minigan.engine import Tensor, as_tensor
+from minigan.engine import Tensor, tensor
 from minigan.errors import ShapeError
 
 
 class Parameter(Tensor):
-    """A leaf Tensor that an optimiser may change. Found by `Module.parameters` where it is an attribute."""
+    """A leaf Tensor that an optimiser may change: a copy of `values`. Found by `Module.parameters` as an attribute."""
 
     __slots__ = ()
+
+    def __init__(self, values, requires_grad=True):
+        super().__init__(tensor(values, requires_grad)._data, requires_grad)
 
 
 class Buffer(Tensor):
     """A constant that belongs to a module's state (running statistics, fixed frequencies) but is not trained."""
 
     __slots__ = ()
+
+    def __init__(self, values, requires_grad=False):
+        super().__init__(tensor(values, requires_grad)._data, requires_grad)
 
 
 class Module:
@@ -49,20 +55,24 @@ class Module:
         return [(name, value) for name, value in vars(self).items() if isinstance(value, Module)]
 
     def modules(self):
-        """Return this module and all modules inside."""
-        return [self] + [inner for _, child in self.children() for inner in child.modules()]
+        """Return this module and all modules inside, each once."""
+        inside = [inner for _, child in self.children() for inner in child.modules()]
+        return list(dict.fromkeys([self, *inside]))
 
     def _named(self, kind, prefix=""):
         own = [(prefix + name, value) for name, value in vars(self).items() if isinstance(value, kind)]
         return own + [pair for name, child in self.children() for pair in child._named(kind, f"{prefix}{name}.")]
 
     def named_parameters(self):
-        """Return all parameters as pairs (name, Parameter), in the order in which they were assigned."""
-        return self._named(Parameter)
+        """Return all parameters as pairs (name, Parameter), in the order in which they were assigned.
+
+        What is used in two places (a layer, a weight) is listed once, under its first name.
+        """
+        return _each_once(self._named(Parameter))
 
     def named_buffers(self):
-        """Return all buffers as pairs (name, Buffer)."""
-        return self._named(Buffer)
+        """Return all buffers as pairs (name, Buffer), each once."""
+        return _each_once(self._named(Buffer))
 
     def parameters(self):
         """Return all parameters, for an optimiser."""
@@ -70,7 +80,10 @@ class Module:
 
     # -- state --------------------------------------------------------------------------------------------------
     def state_dict(self):
-        """Return copies of all parameters and buffers: a dict from name to array, PyTorch's names and shapes."""
+        """Return copies of all parameters and buffers: a dict from name to array, PyTorch's names and shapes.
+
+        What is used in two places stands there under both names, as in PyTorch.
+        """
         return {name: value.numpy() for name, value in self._named(Parameter | Buffer)}
 
     def load_state_dict(self, state):
@@ -84,8 +97,8 @@ class Module:
         ------
         KeyError
             If names are missing or unknown; nothing is changed then.
-        ShapeError
-            If an array has another shape; nothing is changed then.
+        ShapeError, DTypeError
+            If an array has another shape, or does not hold numbers; nothing is changed then.
         """
         own = dict(self._named(Parameter | Buffer))
         missing, unknown = sorted(own.keys() - state.keys()), sorted(state.keys() - own.keys())
@@ -94,8 +107,9 @@ class Module:
         for name, value in own.items():
             if np.shape(state[name]) != value.shape:
                 raise ShapeError(f"load_state_dict: {name} has shape {np.shape(state[name])}, expected {value.shape}")
+        new = {name: tensor(state[name], dtype=value.dtype) for name, value in own.items()}
         for name, value in own.items():
-            value.assign(as_tensor(state[name]).astype(value.dtype))
+            value.assign(new[name])
 
     def train(self, mode=True):
         """Switch to training behaviour (dropout, batch statistics), or with False to evaluation. Returns self."""
@@ -119,3 +133,10 @@ class Module:
     def extra_repr(self):
         """What stands between the parentheses of the repr."""
         return ""
+
+
+def _each_once(pairs):
+    first_name = {}
+    for name, value in pairs:
+        first_name.setdefault(value, name)
+    return [(name, value) for value, name in first_name.items()]

@@ -29,7 +29,7 @@ def sigmoid(x):
 
     Notes
     -----
-    Numerics: computed from exp(-\\|x\\|), which never overflows (`minigan.kernels.elementwise.sigmoid`).
+    Numerics: computed from ``exp(-|x|)``, which never overflows (`minigan.kernels.elementwise.sigmoid`).
 
     Examples
     --------
@@ -42,7 +42,7 @@ def sigmoid(x):
 
 @primitive(vjp=(lambda g, y, x: g * sigmoid(x),), domain=elementwise(REAL))
 def softplus(x):
-    """Return log(1 + e^x), computed as max(x, 0) + log1p(e^-|x|).  d/dx = sigmoid(x)."""
+    """Return log(1 + e^x), computed as ``max(x, 0) + log1p(e^-|x|)``.  d/dx = sigmoid(x)."""
     return np.maximum(x, 0) + np.log1p(np.exp(-np.abs(x)))
 
 

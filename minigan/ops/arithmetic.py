@@ -81,7 +81,7 @@ def power(x, y):
 
 @primitive(vjp=(lambda g, out, x: g * sign(x),), domain=elementwise(Interval(kinks=(0.0,))))
 def abs(x):
-    """Return |x|.  d/dx = sign x; at 0 the subgradient 0."""
+    """Return ``|x|``.  d/dx = sign x; at 0 the subgradient 0."""
     return np.abs(x)
 
 

@@ -55,9 +55,11 @@ def history(records, series, *, ylabel, title=None, references=None, smooth=0.04
         ax.plot(steps, mean, color=colour, label=label, marker="o" if len(values) == 1 else None)
         raw.append(values)
         shown += [values, mean]
+    highest = max((references or {}).values(), default=None)
     for label, value in (references or {}).items():
         ax.axhline(value, color=INK, linestyle="--", linewidth=1.1)
-        ax.text(1.01, value, label, transform=ax.get_yaxis_transform(), va="center", fontsize=10)
+        beside = "center" if len(references) == 1 else "bottom" if value == highest else "top"  # two may be close
+        ax.text(1.01, value, label, transform=ax.get_yaxis_transform(), va=beside, fontsize=10)
         shown.append(np.array([value]))
     ax.set_ylim(limits or _robust_limits(shown))
     _label_steps(ax, _hidden(ax, raw))

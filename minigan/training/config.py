@@ -2,6 +2,7 @@
 
 import dataclasses
 import math
+import numbers
 import tomllib
 from dataclasses import dataclass
 
@@ -22,7 +23,7 @@ class Config:
     seed : int
         Of the weights, the batches and the noise. The same seed gives the same bytes.
     loss : str
-        minimax, non_saturating or relativistic.
+        minimax, non_saturating or relativistic; "custom" for your own.
     batch_size : int
         Samples per step.
     lr_g : float
@@ -89,15 +90,15 @@ class Config:
     def __post_init__(self):
         for field in dataclasses.fields(self):
             object.__setattr__(self, field.name, _of_type(field, getattr(self, field.name)))
-        if self.loss not in losses.names():
+        if self.loss not in [*losses.names(), "custom"]:
             raise ConfigError(f"unknown loss {self.loss!r}; known are {', '.join(losses.names())}")
         for name, low, high in _RANGES:
             value = getattr(self, name)
-            if not low <= value <= high:
-                upper = f" and at most {high:g}" if high < math.inf else ""
+            if not (low <= value <= high and math.isfinite(value)):
+                upper = f" and at most {high:g}" if high < math.inf else ", and finite"
                 raise ConfigError(f"{name} is {value:g}; it must be at least {low:g}{upper}")
-        if self.beta1 == 1 or self.beta2 == 1:
-            raise ConfigError("beta1 and beta2 must be below 1: an average that never forgets never learns")
+        if 1 in (self.beta1, self.beta2, self.ema):
+            raise ConfigError("beta1, beta2 and ema must be below 1: an average that never forgets never learns")
 
     def to_toml(self):
         """Return the options as the text of config.toml."""
@@ -110,15 +111,16 @@ class Config:
         Raises
         ------
         ConfigError
-            If the text is not TOML, or an option is unknown, of another type, or out of range.
+            If the text is not TOML, or an option is missing, unknown, of another type, or out of range.
         """
         try:
             table = tomllib.loads(text)
-        except tomllib.TOMLDecodeError as error:
+        except (ValueError, RecursionError) as error:  # ValueError: bad syntax, or an integer of thousands of digits
             raise ConfigError(f"{where} is not valid TOML: {error}") from error
-        unknown = sorted(table.keys() - {field.name for field in dataclasses.fields(cls)})
-        if unknown:
-            raise ConfigError(f"{where} has unknown options: {', '.join(unknown)}")
+        known = {field.name for field in dataclasses.fields(cls)}
+        for what, names in (("has unknown", table.keys() - known), ("lacks the", known - table.keys())):
+            if names:
+                raise ConfigError(f"{where} {what} options {', '.join(sorted(names))}; is it damaged?")
         try:
             return cls(**table)
         except ConfigError as error:
@@ -148,12 +150,12 @@ _RANGES = [
 
 
 def _of_type(field, value):
-    """Return the value in its field's type; an int will do for a float."""
-    kind = (
-        field.type
-        if isinstance(field.type, type)
-        else {"int": int, "float": float, "str": str, "bool": bool}[field.type]
-    )
+    """Return the value in its field's type. NumPy's numbers will do, and an int for a float."""
+    kind = {"int": int, "float": float, "str": str, "bool": bool}.get(field.type, field.type)
+    if isinstance(value, numbers.Real) and not isinstance(value, bool):
+        value = int(value) if isinstance(value, numbers.Integral) else float(value)
+        if isinstance(value, int) and not -(2**63) <= value < 2**63:
+            raise ConfigError(f"{field.name} is too large: integers of TOML have 64 bits")
     if kind is float and type(value) is int:
         return float(value)
     if type(value) is not kind:

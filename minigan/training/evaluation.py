@@ -1,5 +1,7 @@
 """What is measured of a run, by the kind of its data."""
 
+import math
+
 import numpy as np
 
 from minigan import metrics
@@ -22,7 +24,7 @@ def evaluate(gan, data):
         return {
             "W1 (data units)": w1,
             "W1 between two real sets (floor)": floor,
-            "W1 / floor (1 is perfect)": w1 / floor,
+            "W1 / floor (1 is perfect)": w1 / floor if floor else math.inf,  # 0: the data is one constant
         }
     if is_measured(data):
         draws = [metrics.mixture_quality(gan.sample(2500, seed), data.means, data.stds[0]) for seed in range(10)]

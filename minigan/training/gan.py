@@ -1,19 +1,21 @@
 """GAN: two networks, the game between them, and everything the next step depends on."""
 
+import contextlib
 import dataclasses
 import math
 
 import numpy as np
 from threadpoolctl import threadpool_limits
-from tqdm.auto import tqdm
 
 from minigan import data as datasets
 from minigan import losses, optim, penalties, random
 from minigan.engine import Tensor, modes, no_grad
-from minigan.errors import CheckpointError, ConfigError, DataError, ShapeError, TrainingDiverged
-from minigan.kernels.elementwise import sigmoid
+from minigan.errors import CheckpointError, ConfigError, DataError, ShapeError
 from minigan.training.config import Config
+from minigan.training.interrupts import interrupts_noted
+from minigan.training.journal import Journal, in_short
 from minigan.training.latent import latent_for
+from minigan.training.progress import progress_bar
 from minigan.training.run import RunFolder
 from minigan.training.schedules import geometric, warmup_cosine
 
@@ -52,14 +54,14 @@ class GAN:
     """
 
     def __init__(self, generator, discriminator, loss=None, *, config=None, **options):
-        config = config or Config()
-        if isinstance(loss, str):
+        if isinstance(loss, losses.Loss):
+            options["loss"] = loss.name if loss.name in losses.names() else "custom"
+        elif loss is not None:
             options["loss"] = loss
-        try:
-            self.config = dataclasses.replace(config, **options)
-        except TypeError as error:
-            known = ", ".join(field.name for field in dataclasses.fields(Config))
-            raise ConfigError(f"GAN: unknown option among {', '.join(options)}; known are {known}") from error
+        known = [field.name for field in dataclasses.fields(Config)]
+        if unknown := [name for name in options if name not in known]:
+            raise ConfigError(f"GAN: unknown option {', '.join(unknown)}; known are {', '.join(known)}")
+        self.config = dataclasses.replace(config or Config(), **options)
         self.loss = loss if isinstance(loss, losses.Loss) else losses.get(self.config.loss)
         self.generator, self.discriminator = generator, discriminator
         self.latent = latent_for(generator, self.config.latent_normals, self.config.latent_signs)
@@ -71,6 +73,7 @@ class GAN:
         self.centre, self.scale = 0.0, 1.0  # of the data: networks see (x - centre) / scale
         self.step = 0
         self.history = []
+        self.folder = None  # the run folder that this GAN was loaded from or last written to
 
     # -- training -----------------------------------------------------------------------------------------------
     def fit(self, data, steps=None, seed=None, *, out=None, progress=True):
@@ -101,44 +104,45 @@ class GAN:
             If the networks do not fit the data.
         TrainingDiverged
             If a loss or a parameter is no longer finite; the last checkpoint stays as it was.
+        KeyboardInterrupt
+            After Ctrl-C or SIGTERM, once the step is finished and saved.
         """
-        if seed is not None:
-            self.rng = random.default_rng(seed)
-            self.config = dataclasses.replace(self.config, seed=seed)
+        if steps is not None and steps < 1:
+            raise ConfigError(f"fit: steps is {steps}; it must be at least 1")
         if steps is not None:
             self.config = dataclasses.replace(self.config, steps=self.step + steps)
-        data = data if hasattr(data, "sample") else datasets.from_array(data)
+        if seed is not None:
+            self.config = dataclasses.replace(self.config, seed=seed)
+            self.rng = random.default_rng(self.config.seed)
+        data = as_dataset(data)
         if self.step == 0 and self.config.standardise:
-            self.centre, self.scale = float(data.mean), float(data.std)
+            self.centre, self.scale = _centre_and_scale(data)
         self._try_shapes(data)
-        if out is None:
-            self._train(data, _Journal(self, None), progress)
-            return self
-        run = RunFolder(out)
-        if self.step == 0:
-            run.create(self.config)
-        with run.locked():
-            self._train(data, _Journal(self, run), progress)
+        with interrupts_noted() as interrupted, self._opened(out) as run:
+            self._train(data, Journal(self, run), interrupted, progress)
         return self
 
-    def _train(self, data, journal, progress):
+    def _train(self, data, journal, interrupted, progress):
         total = self.config.steps
-        with (
-            self._few_threads(),
-            tqdm(total=total, initial=self.step, unit="step", disable=not progress, dynamic_ncols=True) as bar,
-        ):
+        bar = progress_bar(total=total, initial=self.step, unit="step", disable=not progress)
+        with self._few_threads(), np.errstate(all="ignore"), bar:  # the journal looks for what is not finite
             journal.begin()
-            try:
-                while self.step < total:
-                    logits = self.train_step(self._batch(data))
-                    self.step += 1
-                    if self.step % self.config.log_every == 0 or self.step == total:
-                        bar.set_postfix(_short(journal.log(logits)), refresh=False)
-                    bar.update()
-                    journal.keep()
-            except KeyboardInterrupt:
-                journal.checkpoint()
-                raise
+            while self.step < total and not interrupted():
+                outcome = self.train_step(self._batch(data))
+                self.step += 1
+                if self.step % self.config.log_every == 0 or self.step == total:
+                    bar.set_postfix(in_short(journal.log(outcome)), refresh=False)
+                bar.update()
+                journal.keep()
+            journal.checkpoint()
+
+    def _opened(self, out):
+        """Return a context that holds the run folder `out`: the one that this GAN belongs to, or a new one."""
+        if out is None:
+            return contextlib.nullcontext()
+        run = RunFolder(out)
+        own = self.folder == run.path.resolve() and run.has_checkpoint()
+        return run.locked() if own else run.claimed(self.config)
 
     def _few_threads(self):
         """Keep small matrix products on one thread: a second one gains nothing there, and when another process is busy
@@ -206,7 +210,7 @@ class GAN:
 
     def _try_shapes(self, data):
         """Run both networks once, so that a misfit is told before anything is trained or written."""
-        probe = data.sample(2, 0)
+        probe = np.asarray(data.sample(2, 0))
         if not np.isfinite(probe).all():
             raise DataError("the data holds nan or inf; clean it before training")
         with no_grad():
@@ -225,6 +229,8 @@ class GAN:
 
         They come from the averaged generator, if there is an average.
         """
+        if n < 1:
+            raise ConfigError(f"sample: n is {n}; it must be at least 1")
         return self.decode(self.latent.draw(random.default_rng(seed), n))
 
     def decode(self, z):
@@ -242,11 +248,15 @@ class GAN:
 
     # -- keeping it ---------------------------------------------------------------------------------------------
     def save(self, run):
-        """Write this GAN into the run folder `run`, which is made if it is not there."""
-        run = RunFolder(run)
-        if not run.path.exists():
-            run.create(self.config)
-        run.save_checkpoint(*self.state())
+        """Write this GAN into the run folder `run`: a new one, or the one that it was loaded from or last written to.
+
+        Raises
+        ------
+        CheckpointError
+            If the folder holds something else, is in use, or cannot be written to.
+        """
+        with self._opened(run) as run:
+            Journal(self, run).begin()
 
     @classmethod
     def load(cls, run, generator=None, discriminator=None, *, loss=None):
@@ -257,11 +267,15 @@ class GAN:
         run : path-like
         generator, discriminator : Module
             Networks of the same shapes as those that were saved; presets rebuild theirs.
+        loss : losses.Loss, optional
+            Needed where it is your own.
 
         Raises
         ------
         CheckpointError
             If the folder has no checkpoint, the checkpoint is damaged, or it belongs to other networks.
+        ConfigError
+            If the networks or the loss are your own and are not passed.
         """
         from minigan.training import presets  # presets build GANs
 
@@ -269,10 +283,16 @@ class GAN:
         config = run.config()
         arrays, state = run.load_checkpoint()
         if generator is None or discriminator is None:
-            generator, discriminator = presets.networks(config)
+            ready = presets.networks(config)
+            generator, discriminator = (
+                theirs if own is None else own for own, theirs in zip((generator, discriminator), ready, strict=True)
+            )
+        if loss is None and config.loss == "custom":
+            raise ConfigError(f"{run} has a loss of your own: pass it, GAN.load(run, loss=LOSS)")
         gan = cls(generator, discriminator, loss, config=config)
         gan.load_state(arrays, state, where=run)
         gan.history = [record for record in run.metrics() if record["step"] <= gan.step]
+        gan.folder = run.path.resolve()
         return gan
 
     def state(self):
@@ -284,14 +304,24 @@ class GAN:
         return arrays, rest
 
     def load_state(self, arrays, rest, where="the checkpoint"):
-        """Restore what `state` returned."""
+        """Restore what `state` returned.
+
+        Raises
+        ------
+        CheckpointError
+            If it is the state of other networks, or holds nan or inf.
+        """
+        if other := sorted(arrays.keys() ^ self.state()[0].keys()):
+            raise CheckpointError(f"{where} does not belong to these networks: only one has {', '.join(other)}")
+        if bad := [name for name, array in arrays.items() if not np.isfinite(array).all()]:
+            raise CheckpointError(f"{where} holds nan or inf in {', '.join(bad)}")
         try:
             for part, owner in self._parts():
                 own = {k.removeprefix(f"{part}."): v for k, v in arrays.items() if k.startswith(f"{part}.")}
                 owner.load_state_dict(own)
             self.rng.state = rest["rng"]
             self.step, self.centre, self.scale = int(rest["step"]), float(rest["centre"]), float(rest["scale"])
-        except (KeyError, ShapeError, ValueError, TypeError) as error:
+        except (KeyError, ShapeError, ValueError, TypeError, OverflowError) as error:
             reason = error.args[0] if error.args else error
             raise CheckpointError(f"{where} does not belong to these networks: {reason}") from error
 
@@ -305,76 +335,22 @@ class GAN:
         return parts + ([("average", self.average.module)] if self.average is not None else [])
 
     def is_finite(self):
-        """Return whether every parameter is a finite number."""
-        return all(np.isfinite(p._data).all() for p in self.g_optimiser.params + self.d_optimiser.params)
+        """Return whether every parameter, and every number that the optimisers keep, is finite."""
+        return all(np.isfinite(array).all() for array in self.state()[0].values())
 
 
-class _Journal:
-    """What is written down during training: to the GAN's history, and to a run folder where there is one."""
-
-    def __init__(self, gan, run):
-        self.gan, self.run = gan, run
-        self.noise = gan.latent.draw(random.default_rng([gan.config.seed, 1]), 64 if gan_makes_images(gan) else 2000)
-        self.checkpoint_every = math.ceil(gan.config.steps / gan.config.checkpoints)
-        self.snapshot_every = math.ceil(gan.config.steps / gan.config.snapshots) if gan.config.snapshots else None
-
-    def begin(self):
-        if self.run is not None and self.gan.step == 0:
-            self.snapshot()
-            self.checkpoint()
-        elif self.run is not None:
-            self.run.rewind(self.gan.step)
-
-    def log(self, outcome):
-        d_loss, g_loss, real_logits, fake_logits = outcome
-        record = {
-            "step": self.gan.step,
-            "d_loss": d_loss.item(),
-            "g_loss": g_loss.item(),
-            "d_real": float(sigmoid(real_logits._data).mean()),
-            "d_fake": float(sigmoid(fake_logits._data).mean()),
-        }
-        if not all(math.isfinite(value) for value in record.values()):
-            self._diverged(f"losses: discriminator {record['d_loss']}, generator {record['g_loss']}")
-        self.gan.history.append(record)
-        if self.run is not None:
-            self.run.append_metrics(record)
-        return record
-
-    def keep(self):
-        """After a step: a snapshot and a checkpoint where one is due."""
-        if self.run is None:
-            return
-        step, last = self.gan.step, self.gan.step == self.gan.config.steps
-        if self.snapshot_every and (step % self.snapshot_every == 0 or last):
-            self.snapshot()
-        if step % self.checkpoint_every == 0 or last:
-            self.checkpoint()
-
-    def snapshot(self):
-        self.run.save_snapshot(self.gan.step, self.gan.decode(self.noise))
-
-    def checkpoint(self):
-        if self.run is not None:
-            if not self.gan.is_finite():
-                self._diverged("a parameter is no longer finite")
-            self.run.save_checkpoint(*self.gan.state())
-
-    def _diverged(self, what):
-        kept = f"; the last good checkpoint is in {self.run}" if self.run is not None else ""
-        raise TrainingDiverged(f"training diverged at step {self.gan.step} ({what}){kept}. Try smaller learning rates")
+def as_dataset(data):
+    """Return `data` if it is a data set, else a data set of its rows."""
+    is_array = hasattr(data, "__array__")  # or a table, which may have a `sample` of its own
+    return data if hasattr(data, "sample") and not is_array else datasets.from_array(data)
 
 
-def gan_makes_images(gan):
-    """Return whether samples have the axes (C, H, W)."""
-    with no_grad():
-        return gan.generator(gan.latent.draw(random.default_rng(0), 1)).ndim == 4
+def _centre_and_scale(data):
+    centre, scale = float(data.mean), float(data.std)
+    if not (math.isfinite(centre) and 0 < scale < math.inf):
+        raise DataError(f"standardise: the data has mean {centre} and standard deviation {scale}; leave it out")
+    return centre, scale
 
 
 def _in_parts(x, size=1000):
     return (x[i : i + size] for i in range(0, len(x), size))
-
-
-def _short(record):
-    names = {"d_loss": "D loss", "g_loss": "G loss", "d_real": "D(x)", "d_fake": "D(G(z))"}
-    return {name: f"{record[key]:.2f}" for key, name in names.items()}

@@ -48,6 +48,8 @@ def config(name):
 def dataset(options):
     """Return the data of a preset's run."""
     name = config(options.preset).preset
+    if options.data and name != "mnist":
+        raise ConfigError(f"data is {options.data!r}, but {name} is drawn and reads no files; leave it out")
     return data.mnist(options.data or None) if name == "mnist" else getattr(data, name)()
 
 
@@ -56,6 +58,8 @@ def networks(options):
     if options.preset == "custom":
         raise ConfigError("this run has networks of your own: pass them, GAN.load(run, generator=G, discriminator=D)")
     config(options.preset)
+    if options.latent_normals + options.latent_signs == 0:
+        raise ConfigError("latent_normals and latent_signs are both 0; a generator needs noise to start from")
     rng = random.default_rng([options.seed, 0])
     return (_images if options.preset in ("glyphs", "mnist") else _points)(options, rng)
 

@@ -1,7 +1,6 @@
 """The report of a run: pictures of what happened, and a paragraph that says it in words."""
 
 import dataclasses
-from functools import partial
 
 import numpy as np
 from scipy.special import ndtri
@@ -12,7 +11,8 @@ from minigan.plots import Picture
 from minigan.plots.style import png_bytes
 from minigan.training import presets
 from minigan.training.evaluation import evaluate, is_measured
-from minigan.training.gan import GAN
+from minigan.training.gan import GAN, as_dataset
+from minigan.training.progress import progress_bar
 from minigan.training.run import RunFolder, writing_to
 from minigan.training.words import describe
 
@@ -26,7 +26,7 @@ def write_report(run, *, gan=None, data=None):
     ----------
     run : path-like
         The run folder.
-    gan, data : GAN and dataset, optional
+    gan, data : GAN and dataset or array, optional
         By default they are rebuilt from the folder; needed where the networks are your own.
 
     Returns
@@ -35,23 +35,39 @@ def write_report(run, *, gan=None, data=None):
         The page.
     """
     run = RunFolder(run)
-    gan = gan or GAN.load(run.path)
-    data = data or presets.dataset(gan.config)
-    history, snapshots = run.metrics(), run.snapshots()
+    gan = GAN.load(run.path) if gan is None else gan
+    data = presets.dataset(gan.config) if data is None else as_dataset(data)
     measures = evaluate(gan, data) if is_measured(data) else {}
+    snapshots = [pair for pair in run.snapshots() if pair[0] <= gan.step and _is_usable(pair[1], data)]
     with writing_to(run):
-        figures = [_keep(run, name, *rest) for name, *rest in _figures(gan, data, history)]
+        figures = [_keep(run, name, *rest) for name, *rest in _figures(gan, data)]
         page = run.path / "report.html"
         plots.render_report(
             page,
             title=f"{gan.config.preset}: {gan.step:,} steps",
-            words=describe(history, measures, gan, data),
+            words=describe(gan.history, measures, gan, data),
             facts=dataclasses.asdict(gan.config),
             figures=figures,
             metrics_table=[{"measure": name, "value": value} for name, value in measures.items()],
-            animation=_animation(run, data, snapshots) if len(snapshots) > 1 else None,
+            animation=_animation(run, data, snapshots) if len(snapshots) > 1 and _kind(data) else None,
         )
     return page
+
+
+def _kind(data):
+    """Return how samples are drawn: line, plane or images; None where there is no picture for them."""
+    if len(data.shape) == 3 and data.shape[0] == 1:
+        return "images"
+    return {(1,): "line", (2,): "plane"}.get(data.shape)
+
+
+def _is_usable(snapshot, data):
+    return (
+        snapshot.shape[1:] == data.shape
+        and len(snapshot)
+        and snapshot.dtype.kind == "f"
+        and np.isfinite(snapshot).all()
+    )
 
 
 def _keep(run, name, figure, caption, alt, photo=False):
@@ -61,30 +77,27 @@ def _keep(run, name, figure, caption, alt, photo=False):
     return Picture(path, caption, alt, photo)
 
 
-def _figures(gan, data, history):
+def _figures(gan, data):
     """Yield (file name, figure, caption, alternative text) of every picture, the most telling first."""
-    yield from {1: _line, 2: _plane}.get(_plotted_axes(data), _images)(gan, data)
-    if history:
+    if kind := _kind(data):
+        yield from {"line": _line, "plane": _plane, "images": _images}[kind](gan, data)
+    if gan.history:
         d, g = gan.loss.equilibrium
-        references = {f"D at equilibrium {d:.2f}": d} | ({f"G at equilibrium {g:.2f}": g} if g != d else {})
+        references = {f"D {d:.2f}": d, f"G {g:.2f}": g} if d != g else {f"both {d:.2f}": d}
         yield (
             "losses",
-            plots.losses(history, references=references),
+            plots.losses(gan.history, references=references),
             "Losses of both players. Falling is not the aim: where the two networks balance, both stay near the "
             "dashed lines, the values at which generated and real samples are alike.",
             "Losses of discriminator and generator over the training steps.",
         )
         yield (
             "scores",
-            plots.scores(history),
+            plots.scores(gan.history),
             "Mean score of real and of generated samples. Apart: the discriminator tells them; together: it cannot."
             + (" This loss compares pairs, so only the distance of the curves counts." if gan.loss.paired else ""),
             "Mean discriminator scores of real and generated samples over the training steps.",
         )
-
-
-def _plotted_axes(data):
-    return data.shape[0] if len(data.shape) == 1 else None
 
 
 def _judge(gan, real):
@@ -138,32 +151,40 @@ def _plane(gan, data):
 
 
 def _images(gan, data):
+    grey = _to_grey(data)
     yield (
         "samples",
-        plots.image_grid(gan.sample(64, 0).clip(0, 1), title="Generated"),
+        plots.image_grid(grey(gan.sample(64, 0)), title="Generated"),
         "Generated images, from noise that no training step has seen.",
         "A grid of 64 generated images.",
         True,
     )
     yield (
         "real",
-        plots.image_grid(data.sample(64, 0), title="Real"),
+        plots.image_grid(grey(data.sample(64, 0)), title="Real"),
         "Real images, for comparison.",
         "A grid of 64 real images.",
         True,
     )
 
 
+def _to_grey(data):
+    """Return a function from images to grey values in [0, 1], also where the data's own range is wider."""
+    some = data.sample(1000, 0)
+    low, high = min(0.0, some.min()), max(1.0, some.max())
+    return lambda images: ((images - low) / (high - low)).clip(0, 1)
+
+
 def _animation(run, data, snapshots):
-    frames = {1: partial(_line_frames, data), 2: _plane_frames(data)}.get(_plotted_axes(data), _image_frames)
+    frames = {"line": _line_frames, "plane": _plane_frames, "images": _image_frames}[_kind(data)](data, snapshots)
     path = run.path / "training.gif"
-    plots.animate(frames(snapshots), path, colours=64, progress=True, total=len(snapshots))
-    last = snapshots[-1][0]
+    plots.animate(progress_bar(frames, desc="animation", total=len(snapshots), unit="frame"), path, colours=64)
+    first, last = snapshots[0][0], snapshots[-1][0]
     return Picture(
         path,
-        f"Samples from one fixed noise, from step 0 to step {last:,}.",
+        f"Samples from one fixed noise, from step {first:,} to step {last:,}.",
         "Animation of generated samples over the training steps.",
-        photo=_plotted_axes(data) not in (1, 2),
+        photo=_kind(data) == "images",
     )
 
 
@@ -171,9 +192,10 @@ def _line_frames(data, snapshots):
     return plots.density_frames(snapshots, data.sample(SHOWN, 0), density=_density(data))
 
 
-def _plane_frames(data):
-    return lambda snapshots: plots.plane_frames(snapshots, data.sample(2000, 0))
+def _plane_frames(data, snapshots):
+    return plots.plane_frames(snapshots, data.sample(2000, 0))
 
 
-def _image_frames(snapshots):
-    return plots.image_frames(((step, images[:36].clip(0, 1)) for step, images in snapshots))
+def _image_frames(data, snapshots):
+    grey = _to_grey(data)
+    return plots.image_frames((step, grey(images[:36])) for step, images in snapshots)

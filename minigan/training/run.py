@@ -12,6 +12,7 @@ when a run is resumed, since the steps they tell of are done again.
 
 import errno
 import json
+import zlib
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -24,17 +25,18 @@ from minigan.errors import CheckpointError
 from minigan.files import atomic_write, write_bytes
 from minigan.training.config import Config
 
+RECORD = {"step": int, "d_loss": float, "g_loss": float, "d_real": float, "d_fake": float}  # a line of metrics.jsonl
+
 
 @contextmanager
 def writing_to(folder):
-    """Turn what the file system says into one clear line."""
+    """Turn what the file system says about a RunFolder into one clear line."""
     try:
         yield
     except OSError as error:
-        if error.errno == errno.ENOSPC:
-            raise CheckpointError(
-                f"the disk of {folder} is full; free some space, then: minigan resume {folder}"
-            ) from error
+        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+            then = f"then: minigan resume {folder}" if folder.has_checkpoint() else "then start again"
+            raise CheckpointError(f"the disk of {folder} is full; free some space, {then}") from error
         if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
             raise CheckpointError(f"{folder} cannot be written to ({error.strerror}); choose another --out") from error
         raise CheckpointError(f"{folder}: {error.strerror or error}") from error
@@ -55,8 +57,9 @@ class RunFolder:
         return str(self.path)
 
     # -- opening ------------------------------------------------------------------------------------------------
-    def create(self, config):
-        """Make the folder for a new run.
+    @contextmanager
+    def claimed(self, config):
+        """Make the folder for a new run with these options, and keep other processes from writing to it.
 
         Raises
         ------
@@ -65,19 +68,26 @@ class RunFolder:
             that was killed before its first checkpoint does not count.
         """
         with writing_to(self):
-            if self.path.exists() and not self.path.is_dir():
-                raise CheckpointError(f"{self} is a file; choose another --out")
-            if self.path.is_dir() and self._holds_something_else(config):
-                hint = f"to go on with it: minigan resume {self}" if self.has_checkpoint() else "empty it first"
-                raise CheckpointError(f"{self} is not empty; choose another --out, or {hint}")
+            self._check_free(config)
             self.path.mkdir(parents=True, exist_ok=True)
-            write_bytes(self.path / "config.toml", config.to_toml())
+        with self.locked():
+            self._check_free(config)  # again: another process may have been faster
+            self.save_config(config)
+            yield self
+
+    def _check_free(self, config):
+        if self.path.exists() and not self.path.is_dir():
+            raise CheckpointError(f"{self} is a file; choose another --out")
+        if self.path.is_dir() and self._holds_something_else(config):
+            hint = f"to go on with it: minigan resume {self}" if self.has_checkpoint() else "empty it first"
+            raise CheckpointError(f"{self} is not empty; choose another --out, or {hint}")
 
     def _holds_something_else(self, config):
         if self.has_checkpoint():
             return True
-        unfinished = (self.path / "config.toml").exists() and self.config() == config
-        return not unfinished and any(p for p in self.path.iterdir() if not p.name.startswith(".config.toml"))
+        if (self.path / "config.toml").exists():
+            return self.config() != config
+        return any(not path.name.startswith((".lock", ".config.toml")) for path in self.path.iterdir())
 
     @contextmanager
     def locked(self):
@@ -91,9 +101,15 @@ class RunFolder:
                     f"{self} is in use by another process; wait for it or choose another --out"
                 ) from error
         try:
-            yield
+            yield self
         finally:
             lock.release()
+
+    # -- options ------------------------------------------------------------------------------------------------
+    def save_config(self, config):
+        """Write config.toml."""
+        with writing_to(self):
+            write_bytes(self.path / "config.toml", config.to_toml())
 
     def config(self):
         """Read config.toml."""
@@ -119,7 +135,8 @@ class RunFolder:
             What is not an array (the step, the generator's state), JSON-able.
         """
         arrays = {name: np.array(a, order="C") for name, a in arrays.items()}
-        data = safetensors.numpy.save(arrays, metadata={"minigan": json.dumps(state, sort_keys=True)})
+        rest = json.dumps({"state": state, "crc32": _checksum(arrays, state)}, sort_keys=True)
+        data = safetensors.numpy.save(arrays, metadata={"minigan": rest})  # one entry: several come in random order
         with writing_to(self):
             write_bytes(self.path / "checkpoint.safetensors", data)
 
@@ -135,7 +152,10 @@ class RunFolder:
         try:
             with safetensors.safe_open(path, framework="numpy") as file:
                 arrays = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (not a dict)
-                return arrays, json.loads((file.metadata() or {})["minigan"])
+                rest = json.loads((file.metadata() or {})["minigan"])
+            if _checksum(arrays, rest["state"]) != rest["crc32"]:
+                raise ValueError("its checksum is wrong")
+            return arrays, rest["state"]
         except FileNotFoundError as error:
             raise CheckpointError(f"{self} has no checkpoint yet; start the run again with an empty folder") from error
         except (OSError, safetensors.SafetensorError, KeyError, ValueError, TypeError, RecursionError) as error:
@@ -143,22 +163,14 @@ class RunFolder:
 
     # -- metrics and snapshots ----------------------------------------------------------------------------------
     def metrics(self):
-        """Return the records of metrics.jsonl as a list of dicts; a last line that was cut off is left out."""
+        """Return the records of metrics.jsonl as a list of dicts; lines that were cut off or damaged are left out."""
         try:
             lines = (self.path / "metrics.jsonl").read_text(encoding="utf-8", errors="replace").splitlines()
         except FileNotFoundError:
             return []
         except OSError as error:
             raise CheckpointError(f"{self.path / 'metrics.jsonl'} cannot be read: {error}") from error
-        records = []
-        for line in lines:
-            try:
-                record = json.loads(line)
-                if isinstance(record, dict) and isinstance(record.get("step"), int):
-                    records.append(record)
-            except (ValueError, RecursionError):
-                continue
-        return records
+        return [record for record in map(_record, lines) if record is not None]
 
     def append_metrics(self, record):
         with writing_to(self), open(self.path / "metrics.jsonl", "a", encoding="utf-8") as file:
@@ -174,18 +186,44 @@ class RunFolder:
     def snapshots(self):
         """Return the snapshots as a list of (step, samples), in order; damaged files are left out."""
         found = []
-        for path in sorted((self.path / "snapshots").glob("*.npy")):
+        for path in (self.path / "snapshots").glob("*.npy"):
             try:
                 found.append((int(path.stem), np.load(path, allow_pickle=False)))
-            except (OSError, ValueError, EOFError):
+            except (OSError, ValueError, EOFError, MemoryError):
                 continue
-        return found
+        return sorted(found, key=lambda pair: pair[0])
 
-    def rewind(self, step):
-        """Drop what was written after `step`: the resumed run writes it again."""
+    def rewind(self, step, history):
+        """Let the folder tell of no more than `step` steps: the next ones are written again.
+
+        Parameters
+        ----------
+        step : int
+        history : list of dict
+            The records of metrics.jsonl up to there.
+        """
         with writing_to(self):
-            records = [record for record in self.metrics() if record["step"] <= step]
-            write_bytes(self.path / "metrics.jsonl", "".join(json.dumps(record) + "\n" for record in records))
+            write_bytes(self.path / "metrics.jsonl", "".join(json.dumps(record) + "\n" for record in history))
             for path in (self.path / "snapshots").glob("*.npy"):
                 if not path.stem.isdigit() or int(path.stem) > step:
                     path.unlink()
+            for left_over in [*self.path.glob(".*.tmp"), *(self.path / "snapshots").glob(".*.tmp")]:
+                left_over.unlink()  # a file that a killed process had not finished
+
+
+def _checksum(arrays, state):
+    """Return the CRC-32 of arrays, with their names, types and shapes, and of the JSON-able `state`."""
+    crc = zlib.crc32(json.dumps(state, sort_keys=True).encode())
+    for name, a in sorted(arrays.items()):
+        crc = zlib.crc32(a.tobytes(), zlib.crc32(f"{name} {a.dtype} {a.shape}".encode(), crc))
+    return crc
+
+
+def _record(line):
+    """Return the record in a line of metrics.jsonl, or None if it is none."""
+    try:
+        record = json.loads(line)
+    except (ValueError, RecursionError):
+        return None
+    fits = isinstance(record, dict) and all(type(record.get(key)) is kind for key, kind in RECORD.items())
+    return record if fits else None
