@@ -6,6 +6,7 @@ but numbers), `localise` and `diagnosis` (what is wrong, and where), `report`.
 """
 
 from importlib import import_module as _import_module
+from typing import Any
 
 from minigan.checking.differences import Derivative, differentiate
 from minigan.checking.directional import NumericalDerivative, directional_derivative
@@ -23,7 +24,7 @@ __all__ = [
 ]
 
 
-def __getattr__(name):
+def __getattr__(name: str) -> Any:
     if name == "strategies":  # the only part that needs hypothesis
         return _import_module("minigan.checking.strategies")
     raise AttributeError(f"module 'minigan.checking' has no attribute {name!r}")

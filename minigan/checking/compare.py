@@ -8,7 +8,7 @@ import numpy as np
 
 from minigan.checking.differences import ENOUGH, START, Derivative, differentiate
 from minigan.checking.directions import direction, norm, sizes_of
-from minigan.checking.subject import Subject
+from minigan.checking.subject import Arrays, Subject
 
 _CLAIM_FACTOR = 16.0  # the claimed <g, v> may be off by so many roundings of the sum of |g_i v_i|
 _WEAK = 0.1  # a comparison proves something if its error is below this part of the derivative
@@ -77,7 +77,7 @@ class Comparer:
         The projected value at the point, and the same sum of absolute terms.
     """
 
-    def __init__(self, subject: Subject, inputs: Sequence[Any], cotangents: list, gradients: list):
+    def __init__(self, subject: Subject, inputs: Sequence[Any], cotangents: Arrays, gradients: list[Any]):
         self.subject = subject
         self.inputs = list(inputs)
         self.cotangents = cotangents
@@ -159,7 +159,7 @@ class Comparer:
             self._grain = max(self._grain, result.noise)
         return result
 
-    def _project_or_nan(self, inputs: list) -> float:
+    def _project_or_nan(self, inputs: list[Any]) -> float:
         """Return sum_k <cotangents[k], outputs[k]>; NaN where f is not defined, also if an exception says so."""
         try:
             with np.errstate(all="ignore"):
@@ -168,7 +168,7 @@ class Comparer:
             return float("nan")
 
 
-def project(outputs: list, cotangents: list) -> float:
+def project(outputs: Arrays, cotangents: Arrays) -> float:
     """Return ``sum_k <cotangents[k], outputs[k]>`` in float64."""
     pairs = zip(cotangents, outputs, strict=True)
     return float(sum(np.vdot(c, y.astype(np.float64)) for c, y in pairs))

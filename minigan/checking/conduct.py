@@ -10,7 +10,9 @@ from typing import Any
 
 import numpy as np
 
-from minigan.checking.subject import PlainFunction, Subject
+from minigan.checking.directions import direction
+from minigan.checking.subject import PlainFunction, Subject, TensorFunction
+from minigan.errors import MissingRuleError
 
 _SAME_VALUE = 1e3  # roundings by which two calls may differ: threads may add in another order
 _SAME_GRADIENT = 1e-10  # the same for gradients, relative to the largest element
@@ -45,7 +47,7 @@ def inputs_kept(subject: Subject) -> Fault | None:
     return Fault("mutated_input", f"the input {subject.name(i)} was changed in place by a call", i)
 
 
-def shapes_and_dtypes(subject: Subject, gradients: list) -> Fault | None:
+def shapes_and_dtypes(subject: Subject, gradients: list[Any]) -> Fault | None:
     """Whether each gradient has the shape of its input, and a floating dtype that can hold it."""
     for i, g in zip(subject.argnums, gradients, strict=True):
         x = subject.inputs[i]
@@ -78,7 +80,9 @@ def _dtype_fault(subject: Subject, i: int, dtype: np.dtype, wanted: np.dtype) ->
     return Fault("wrong_dtype", f"the gradient of {subject.name(i)} has dtype {dtype}, expected {wanted}", i)
 
 
-def gradient_repeats(subject: Subject, elsewhere: Sequence[Any], cotangents: list, first: list) -> Fault | None:
+def gradient_repeats(
+    subject: Subject, elsewhere: Sequence[Any], cotangents: list[Any], first: list[Any]
+) -> Fault | None:
     """Ask for the gradient again, before and after calls at another point: it must not remember them.
 
     Parameters
@@ -113,7 +117,7 @@ def gradient_repeats(subject: Subject, elsewhere: Sequence[Any], cotangents: lis
     )
 
 
-def layout_ignored(subject: Subject, cotangents: list, first: list) -> Fault | None:
+def layout_ignored(subject: Subject, cotangents: list[Any], first: list[Any]) -> Fault | None:
     """Pass the same values in non-contiguous memory: neither value nor gradient may notice."""
     if not isinstance(subject, PlainFunction):
         return None  # Tensors are contiguous
@@ -131,7 +135,27 @@ def layout_ignored(subject: Subject, cotangents: list, first: list) -> Fault | N
     return Fault("unknown", "the gradient is another when the same values lie in non-contiguous memory", argument)
 
 
-def differs(first: list, second: list) -> int | None:
+def forward_agrees(
+    subject: Subject, cotangents: list[Any], gradients: list[Any], rng: np.random.Generator
+) -> Fault | None:
+    """Compare forward with reverse mode by the adjoint identity <c, J v> = <J^T c, v>: no differences, only rounding."""
+    if not isinstance(subject, TensorFunction):
+        return None
+    for i, g in zip(subject.argnums, gradients, strict=True):
+        v = direction(rng, "even", subject.inputs[i], g)
+        try:
+            tangents = subject.push_forward(i, v)
+        except MissingRuleError:
+            return None
+        forward = [c * t for c, t in zip(cotangents, tangents, strict=True)]
+        total, size = (float(sum(np.sum(part(a)) for a in [*forward, -g * v])) for part in (np.asarray, np.abs))
+        if not abs(total) <= _SAME_GRADIENT * size:
+            sentence = f"forward mode disagrees with reverse mode by {abs(total):.3g}, beside terms of {size:.3g}"
+            return Fault("unknown", sentence, i)
+    return None
+
+
+def differs(first: list[Any], second: list[Any]) -> int | None:
     """Return the number of the first gradient that differs by more than rounding, or None."""
     for i, (a, b) in enumerate(zip(first, second, strict=True)):
         if a is None or b is None:

@@ -236,7 +236,7 @@ def _difference_by_axis(evidence: Evidence) -> bool:
     return _separable(difference, lambda d, row, column, corner: d + corner - row - column)
 
 
-def _separable(array: np.ndarray, defect: Callable) -> bool:
+def _separable(array: np.ndarray, defect: Callable[..., np.ndarray]) -> bool:
     """Whether `defect` vanishes for one axis against all the others, and the array is not constant."""
     for axis in range(array.ndim):
         table = np.moveaxis(array, axis, 0).reshape(array.shape[axis], -1)

@@ -1,12 +1,13 @@
 """The directional derivative of a function, by three methods that should agree."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from minigan.checking.differences import differentiate
+from minigan.checking.differences import Derivative, differentiate
 from minigan.checking.directions import size_of
+from minigan.checking.subject import Function
 from minigan.engine import Tensor, jvp, tensor, vjp
 from minigan.errors import ShapeError
 
@@ -18,7 +19,7 @@ class NumericalDerivative(NamedTuple):
     error: Any
 
 
-def directional_derivative(f: Callable, x: Any, v: Any, method: str = "numerical") -> Any:
+def directional_derivative(f: Function, x: Any, v: Any, method: str = "numerical") -> Any:
     """Return the derivative of `f` at `x` in the direction `v`: the rate at which f changes when x moves along v.
 
     .. math:: D_v f(x) = \\\\lim_{t \\\\to 0} (f(x + t v) - f(x)) / t = \\\\langle \\\\nabla f(x), v \\\\rangle
@@ -72,7 +73,7 @@ def directional_derivative(f: Callable, x: Any, v: Any, method: str = "numerical
     raise ValueError(f"directional_derivative: got method={method!r}, expected 'numerical', 'forward' or 'reverse'")
 
 
-def _kind_of_input(f: Callable, given: Sequence, points: Sequence) -> Callable:
+def _kind_of_input(f: Function, given: Sequence[Any], points: Sequence[Any]) -> Function:
     """Return what makes an input for f: a Tensor where Tensors were given or arrays do not do, else a copied array."""
     if any(isinstance(a, Tensor) for a in given):
         return tensor
@@ -83,7 +84,7 @@ def _kind_of_input(f: Callable, given: Sequence, points: Sequence) -> Callable:
     return np.copy
 
 
-def _numerical(f: Callable, points: Sequence, directions: Sequence, wrap: Callable) -> NumericalDerivative:
+def _numerical(f: Function, points: Sequence[Any], directions: Sequence[Any], wrap: Function) -> NumericalDerivative:
     """Differentiate each output element; they share the evaluations of f."""
     known: dict[float, np.ndarray] = {}
 
@@ -92,7 +93,7 @@ def _numerical(f: Callable, points: Sequence, directions: Sequence, wrap: Callab
             known[t] = evaluate([x + t * v if t else x for x, v in zip(points, directions, strict=True)], t == 0)
         return known[t]
 
-    def evaluate(moved: list, at_the_point: bool) -> np.ndarray:
+    def evaluate(moved: list[Any], at_the_point: bool) -> np.ndarray:
         try:
             with np.errstate(all="ignore"):
                 y = f(*(wrap(x) for x in moved))
@@ -109,10 +110,13 @@ def _numerical(f: Callable, points: Sequence, directions: Sequence, wrap: Callab
         return NumericalDerivative(_bare(np.zeros(base.shape)), _bare(np.zeros(base.shape)))
     sizes = [size_of(x) / size_of(v) for x, v in zip(points, directions, strict=True) if np.any(v)]
     unit = min(sizes)  # t = unit moves x by about its own size
-    results = [
-        differentiate(lambda s, i=i: float(values(s * unit)[i]), epsilon=epsilon, largest=max(1.0, 1 / (unit * length)))
-        for i in np.ndindex(*base.shape)
-    ]
+
+    def element(index: tuple[int, ...]) -> Derivative:
+        return differentiate(
+            lambda s: float(values(s * unit)[index]), epsilon=epsilon, largest=max(1.0, 1 / (unit * length))
+        )
+
+    results = [element(index) for index in np.ndindex(*base.shape)]
     value = np.array([r.value / unit for r in results]).reshape(base.shape)
     error = np.array([r.error / unit for r in results]).reshape(base.shape)
     return NumericalDerivative(_bare(value), _bare(error))
@@ -126,5 +130,5 @@ def _bare(a: np.ndarray) -> Any:
     return float(a) if a.shape == () else a
 
 
-def _shapes(arrays: list) -> str:
+def _shapes(arrays: list[np.ndarray]) -> str:
     return " and ".join(str(a.shape) for a in arrays)

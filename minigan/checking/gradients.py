@@ -1,7 +1,7 @@
 """Check a gradient against numerical derivatives: the public `check_gradients` and its course of action."""
 
 import itertools
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -13,7 +13,7 @@ from minigan.checking.directions import KINDS, cotangent, direction, nearby
 from minigan.checking.investigate import DISTANCE, Investigation
 from minigan.checking.report import GradientReport
 from minigan.checking.second import second_order
-from minigan.checking.subject import PlainFunction, Subject, TensorFunction
+from minigan.checking.subject import Function, PlainFunction, Subject, TensorFunction
 from minigan.errors import GradientCheckError, ShapeError
 
 _COORDINATES = 64  # inputs of at most so many elements in all are checked element by element as well
@@ -22,11 +22,11 @@ Suspect = tuple[Comparer, Comparison, np.ndarray]  # what failed, and the direct
 
 
 def check_gradients(
-    f: Callable,
+    f: Function,
     *inputs: Any,
-    grad: Callable | None = None,
+    grad: Function | None = None,
     order: int = 1,
-    directions: int = 3,
+    directions: int | str = 3,
     seed: int | None = None,
     raise_on_failure: bool = True,
 ) -> GradientReport:
@@ -49,8 +49,9 @@ def check_gradients(
     order : {1, 2}
         2 checks the gradient of the gradient as well: for Tensors, ``<grad f, u>`` with random u as a function of its
         own; for NumPy, that the Jacobian of `grad` is symmetric and is the second derivative of f.
-    directions : int
-        Random directions per argument; three kinds of scaling are used in turn.
+    directions : int or "all"
+        Random directions per argument; three kinds of scaling are used in turn. "all": also every element of every
+        gradient, for every element of the output: the full Jacobian, at the price of a full Jacobian.
     seed : int, optional
         Replays a check; fresh by default, and always in the report.
     raise_on_failure : bool
@@ -81,8 +82,8 @@ def check_gradients(
     """
     if order not in (1, 2):
         raise ValueError(f"check_gradients: got order={order!r}, expected 1 or 2")
-    if not isinstance(directions, int) or directions < 1:
-        raise ValueError(f"check_gradients: got directions={directions!r}, expected a positive number of directions")
+    if directions != "all" and not (isinstance(directions, int) and directions > 0):
+        raise ValueError(f"check_gradients: got directions={directions!r}, expected a positive number or 'all'")
     seed = int(np.random.SeedSequence().generate_state(1)[0]) if seed is None else int(seed)
     subject = TensorFunction(f, inputs) if grad is None else PlainFunction(f, grad, inputs)
     report = _Check(subject, directions, seed).run()
@@ -98,9 +99,10 @@ def check_gradients(
 class _Check:
     """One check of first derivatives: the steps in order, and what they found."""
 
-    def __init__(self, subject: Subject, directions: int, seed: int):
+    def __init__(self, subject: Subject, directions: int | str, seed: int):
         self.subject = subject
-        self.directions = directions
+        self.directions = len(KINDS) if directions == "all" else int(directions)
+        self.everything = directions == "all"
         self.seed = seed
         self.rng = np.random.default_rng(seed)
         self.arguments = [i for i in subject.argnums if subject.inputs[i].size]
@@ -171,7 +173,7 @@ class _Check:
         self, outputs: list[np.ndarray], cotangents: list[np.ndarray], gradients: list[Any]
     ) -> GradientReport | None:
         first = Comparer(self.subject, self.subject.inputs, cotangents, gradients)
-        suspects = [*self._directions(first, outputs), *self._coordinates(first)]
+        suspects = [*self._directions(first, outputs), *self._coordinates(first), *self._jacobian(outputs)]
         for comparer, comparison, v in suspects:
             report = self._investigate(comparer, comparison, v)
             if report is not None:
@@ -181,6 +183,7 @@ class _Check:
             if report is not None:
                 return report
         fault = conduct.layout_ignored(self.subject, cotangents, gradients)
+        fault = fault or conduct.forward_agrees(self.subject, cotangents, gradients, self.rng)
         return self._refuted(fault) if fault else None
 
     def _directions(self, comparer: Comparer, outputs: list[np.ndarray]) -> Iterator[Suspect]:
@@ -201,7 +204,7 @@ class _Check:
 
     def _coordinates(self, comparer: Comparer) -> Iterator[Suspect]:
         """Compare element by element where there are few: an error of one of them may hide in a sum."""
-        if sum(self.subject.inputs[i].size for i in self.arguments) > _COORDINATES:
+        if sum(self.subject.inputs[i].size for i in self.arguments) > _COORDINATES and not self.everything:
             return
         for i in self.arguments:
             for index in np.ndindex(*self.subject.inputs[i].shape):
@@ -211,6 +214,17 @@ class _Check:
                     v = np.zeros(self.subject.inputs[i].shape)
                     v[index] = 1.0
                     yield comparer, comparison, v
+
+    def _jacobian(self, outputs: list[np.ndarray]) -> Iterator[Suspect]:
+        """Compare every element of the Jacobian, if that was asked for: one row for each element of the outputs."""
+        if not self.everything or sum(y.size for y in outputs) == 1:
+            return
+        for k, y in enumerate(outputs):
+            for index in np.ndindex(*y.shape):
+                row = [np.zeros(z.shape) for z in outputs]
+                row[k][index] = 1.0
+                gradients = self.subject.gradients(self.subject.inputs, row)
+                yield from self._coordinates(Comparer(self.subject, self.subject.inputs, row, gradients))
 
     def _off_the_kink(self, comparer: Comparer, i: int) -> GradientReport | None:
         """Where the input lies on a kink, most directions prove little: check at a nearby point as well."""

@@ -5,7 +5,7 @@ in log2(n) comparisons; then a sub-grid of at most `GRID` elements around it is 
 whatever the size of the array.
 """
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -81,18 +81,15 @@ class Evidence:
 
 def gather(comparer: Comparer, argument: int, v: np.ndarray) -> Evidence:
     """Measure the gradient of one argument around what fails along the direction `v`."""
-    claimed = comparer.gradients[argument]
-    only, slice_axis = None, None
-    if claimed.size <= WHOLE:
-        grid = tuple(np.arange(n) for n in claimed.shape)
-    else:
-        found = bisect(comparer, argument, v)
-        grid = _grid_around(claimed.shape, found)
-        if comparer.coordinate(argument, found).agrees:
-            found = None
-        else:
-            only, slice_axis = _alone(comparer, argument, v, found)
-    return _measure(comparer, argument, grid, only, slice_axis)
+    shape = comparer.gradients[argument].shape
+    if comparer.gradients[argument].size <= WHOLE:
+        return _measure(comparer, argument, tuple(np.arange(n) for n in shape))
+    found = bisect(comparer, argument, v)
+    evidence = _measure(comparer, argument, _grid_around(shape, found))
+    if comparer.coordinate(argument, found).agrees:
+        return evidence
+    only, slice_axis = _alone(comparer, argument, v, found)
+    return replace(evidence, only=only, slice_axis=slice_axis)
 
 
 def bisect(comparer: Comparer, argument: int, v: np.ndarray) -> tuple[int, ...]:
@@ -109,7 +106,9 @@ def bisect(comparer: Comparer, argument: int, v: np.ndarray) -> tuple[int, ...]:
     return tuple(int(i) for i in np.unravel_index(low, v.shape))
 
 
-def _alone(comparer: Comparer, argument: int, v: np.ndarray, found: tuple[int, ...]):
+def _alone(
+    comparer: Comparer, argument: int, v: np.ndarray, found: tuple[int, ...]
+) -> tuple[tuple[int, ...] | None, int | None]:
     """Whether everything agrees once the element, or one slice through it, is left out of the direction."""
     without = v.copy()
     without[found] = 0.0
@@ -140,7 +139,7 @@ def _grid_around(shape: tuple[int, ...], found: tuple[int, ...]) -> tuple[np.nda
     return tuple(grid)
 
 
-def _measure(comparer: Comparer, argument: int, grid, only, slice_axis) -> Evidence:
+def _measure(comparer: Comparer, argument: int, grid: tuple[np.ndarray, ...]) -> Evidence:
     shape = tuple(len(axis) for axis in grid)
     comparisons = []
     for place in np.ndindex(*shape):
@@ -154,7 +153,5 @@ def _measure(comparer: Comparer, argument: int, grid, only, slice_axis) -> Evide
         error=np.array([c.margin for c in comparisons]).reshape(shape),
         kinks=np.array([c.numerical.kink for c in comparisons]).reshape(shape),
         others={i: g for i, g in comparer.gradients.items() if i != argument},
-        only=only,
-        slice_axis=slice_axis,
         comparisons=comparisons,
     )

@@ -1,5 +1,6 @@
 """Order 2: the gradient of the gradient."""
 
+import functools
 from collections.abc import Callable
 from dataclasses import replace
 
@@ -9,6 +10,7 @@ from minigan.checking.differences import Derivative, differentiate
 from minigan.checking.directions import cotangent, direction
 from minigan.checking.report import GradientReport
 from minigan.checking.subject import PlainFunction, Subject, TensorFunction, pull_back
+from minigan.engine import Tensor
 
 
 def second_order(subject: Subject, first: GradientReport, check: Callable[[Subject], GradientReport]) -> GradientReport:
@@ -22,9 +24,12 @@ def second_order(subject: Subject, first: GradientReport, check: Callable[[Subje
         report = _symmetric(subject, first, rng)
     else:
         weights = [cotangent(rng, "even", y) for y in subject.values(subject.inputs)]
-        report = check(
-            TensorFunction(lambda *inputs: pull_back(subject.f, inputs, subject.argnums, weights), subject.inputs)
-        )
+
+        @functools.wraps(subject.f)  # keeps the names of the arguments
+        def gradient(*inputs: Tensor) -> tuple[Tensor, ...]:
+            return pull_back(subject.f, inputs, subject.argnums, weights)
+
+        report = check(TensorFunction(gradient, subject.inputs))
     if report.vacuous and not first.vacuous:
         first.notes.append("nothing was proved at order 2: every second derivative is zero or hidden")
         return replace(first, order=2, evaluations=first.evaluations + report.evaluations)
@@ -38,7 +43,7 @@ def _symmetric(subject: PlainFunction, first: GradientReport, rng: np.random.Gen
     arguments = [i for i in subject.argnums if subject.inputs[i].size]
     u, v = ({i: direction(rng, "even", x, x) for i in arguments for x in [subject.inputs[i]]} for _ in range(2))
 
-    def slope(along: dict, weights: dict) -> Derivative:
+    def slope(along: dict[int, np.ndarray], weights: dict[int, np.ndarray]) -> Derivative:
         def phi(t: float) -> float:
             inputs = [x + t * along[i] if i in along else x for i, x in enumerate(subject.inputs)]
             try:

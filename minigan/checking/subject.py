@@ -13,10 +13,11 @@ from typing import Any
 
 import numpy as np
 
-from minigan.engine import Tensor, tensor, vjp
+from minigan.engine import Tensor, jvp, tensor, vjp
 from minigan.errors import DTypeError, ShapeError
 
 Arrays = list[np.ndarray]
+Function = Callable[..., Any]
 
 
 class Subject:
@@ -34,7 +35,7 @@ class Subject:
         How often the function was evaluated.
     """
 
-    def __init__(self, f: Callable, inputs: Sequence[Any]):
+    def __init__(self, f: Function, inputs: Sequence[Any]):
         self.f = f
         self.original = [_as_input(x, i) for i, x in enumerate(inputs)]
         if not any(is_float(x) for x in self.original):  # all integers: the caller means numbers, not indices
@@ -53,7 +54,7 @@ class Subject:
         """Return the outputs of f as a list of arrays."""
         raise NotImplementedError
 
-    def gradients(self, inputs: Sequence[Any], cotangents: Arrays) -> list:
+    def gradients(self, inputs: Sequence[Any], cotangents: Arrays) -> list[Any]:
         """Return the claimed gradient of ``sum_k <cotangents[k], outputs[k]>`` for each of `argnums`, as claimed."""
         raise NotImplementedError
 
@@ -79,7 +80,7 @@ class Subject:
 class PlainFunction(Subject):
     """A function of NumPy arrays that returns one number, with a hand-derived gradient."""
 
-    def __init__(self, f: Callable, grad: Callable, inputs: Sequence[Any]):
+    def __init__(self, f: Function, grad: Function, inputs: Sequence[Any]):
         super().__init__(f, inputs)
         self.grad = grad
 
@@ -99,12 +100,12 @@ class PlainFunction(Subject):
             raise DTypeError(f"check_gradients: f returned {type(result).__name__}, expected one real number")
         return [value if value.dtype.kind == "f" else value.astype(float)]
 
-    def gradients(self, inputs: Sequence[Any], cotangents: Arrays) -> list:
+    def gradients(self, inputs: Sequence[Any], cotangents: Arrays) -> list[Any]:
         claimed = self.raw_gradients(inputs)
         factor = float(cotangents[0])
         return claimed if factor == 1 else [None if g is None else factor * g for g in claimed]
 
-    def raw_gradients(self, inputs: Sequence[Any]) -> list:
+    def raw_gradients(self, inputs: Sequence[Any]) -> list[Any]:
         """Return what `grad` returns, one entry for each of `argnums`, copied."""
         given = _copies(inputs)
         result = self.grad(*given)
@@ -126,11 +127,22 @@ class TensorFunction(Subject):
         self._note_mutation(inputs, [x.data if isinstance(x, Tensor) else x for x in given])
         return [y.numpy() for y in outputs]
 
-    def gradients(self, inputs: Sequence[Any], cotangents: Arrays) -> list:
+    def gradients(self, inputs: Sequence[Any], cotangents: Arrays) -> list[Any]:
         given = [tensor(x) if isinstance(x, np.ndarray) else x for x in inputs]
         pulled = pull_back(self.f, given, self.argnums, cotangents)
         self._note_mutation(inputs, [x.data if isinstance(x, Tensor) else x for x in given])
         return [g.numpy() for g in pulled]
+
+    def push_forward(self, argument: int, v: np.ndarray) -> Arrays:
+        """Return the derivative of the outputs along `v`, by forward mode."""
+
+        def of_one(x: Tensor) -> tuple[Tensor, ...]:
+            given = [tensor(a) if isinstance(a, np.ndarray) else a for a in self.inputs]
+            given[argument] = x
+            return tuple(self.outputs_of(self.f(*given)))
+
+        _, tangents = jvp(of_one, (tensor(self.inputs[argument]),), (tensor(v),))
+        return [t.numpy() for t in tangents]
 
     @staticmethod
     def outputs_of(result: Any) -> list[Tensor]:
@@ -144,17 +156,20 @@ class TensorFunction(Subject):
         return outputs
 
 
-def pull_back(f: Callable, inputs: Sequence[Any], argnums: Sequence[int], cotangents: Arrays) -> tuple[Tensor, ...]:
+def pull_back(f: Function, inputs: Sequence[Any], argnums: Sequence[int], cotangents: Arrays) -> tuple[Tensor, ...]:
     """Return the vector-Jacobian product of `f` with respect to the inputs numbered `argnums`."""
 
-    def of_floats(*floats):
+    def of_floats(*floats: Tensor) -> tuple[Tensor, ...]:
         everything = list(inputs)
         for i, x in zip(argnums, floats, strict=True):
             everything[i] = x
         return tuple(TensorFunction.outputs_of(f(*everything)))
 
     outputs, pullback = vjp(of_floats, *[inputs[i] for i in argnums])
-    return pullback(tuple(tensor(np.asarray(c, dtype=y.dtype)) for c, y in zip(cotangents, outputs, strict=True)))
+    gradients: tuple[Tensor, ...] = pullback(
+        tuple(tensor(np.asarray(c, dtype=y.dtype)) for c, y in zip(cotangents, outputs, strict=True))
+    )
+    return gradients
 
 
 def counts_of(subject: Subject) -> set[int]:
@@ -205,7 +220,7 @@ def _as_input(x: Any, position: int) -> Any:
     return x
 
 
-def _copies(inputs: Sequence[Any]) -> list:
+def _copies(inputs: Sequence[Any]) -> list[Any]:
     return [x.copy(order="K") if isinstance(x, np.ndarray) else x for x in inputs]
 
 

@@ -4,6 +4,7 @@ A wrong gradient is often the right one of something else: of another argument, 
 another number of elements. Each experiment measures that other thing.
 """
 
+import functools
 import itertools
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -52,16 +53,20 @@ class WhatIf:
         x = self.comparer.inputs[self.argument]
         companions = [i for i, other in enumerate(self.comparer.inputs) if np.shape(other) == x.shape]
         for a, b in itertools.combinations(range(x.ndim), 2):
-            for turned in ([self.argument], companions):
-                if self._has_one_ratio(turned, lambda y, a=a, b=b: np.ascontiguousarray(np.swapaxes(y, a, b))):
-                    return True
+            turn = functools.partial(_turn, a=a, b=b)
+            if any(self._has_one_ratio(turned, turn) for turned in ([self.argument], companions)):
+                return True
         return False
 
     def another_input_transposed(self) -> bool:
         """Whether the claim is right once another square input is transposed: a weight used without its .T."""
         for j, x in enumerate(self.comparer.inputs):
             square = isinstance(x, np.ndarray) and x.ndim == 2 and x.shape[0] == x.shape[1] and x.shape[0] > 1
-            if j != self.argument and square and self._has_one_ratio([j], lambda y: y.T.copy(), exactly=True):
+            if (
+                j != self.argument
+                and square
+                and self._has_one_ratio([j], functools.partial(_turn, a=0, b=1), exactly=True)
+            ):
                 return True
         return False
 
@@ -117,3 +122,7 @@ class WhatIf:
     def _along(self, comparer: Comparer) -> Comparison:
         x, g = comparer.inputs[self.argument], comparer.gradients[self.argument]
         return comparer.along(self.argument, direction(self.rng, "even", x, g))
+
+
+def _turn(x: np.ndarray, a: int, b: int) -> np.ndarray:
+    return np.ascontiguousarray(np.swapaxes(x, a, b))

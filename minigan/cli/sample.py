@@ -38,12 +38,15 @@ class Sample:
 
 def main(args):
     options = parse(Sample, args, "sample")
-    if options.n < 1 or options.seed < 0:
-        raise ConfigError(f"-n is {options.n} and --seed {options.seed}; expected at least 1 and 0")
+    if not 1 <= options.n <= 10**9 or options.seed < 0:
+        raise ConfigError(f"-n is {options.n} and --seed {options.seed}; expected 1 to 1e9, and at least 0")
     if options.out.suffix not in (".npz", ".csv"):
         raise ConfigError(f"--out {options.out}: expected a name that ends in .npz or .csv")
     samples = GAN.load(options.run).sample(options.n, options.seed)
-    write_bytes(options.out, _npz(samples) if options.out.suffix == ".npz" else _csv(samples))
+    try:
+        write_bytes(options.out, _npz(samples) if options.out.suffix == ".npz" else _csv(samples))
+    except OSError as error:
+        raise ConfigError(f"--out {options.out} cannot be written: {error.strerror or error}") from error
     print(f"{options.n} samples of shape {samples.shape[1:]} in {options.out}")
 
 

@@ -45,7 +45,7 @@ class Interval:
     high: float = math.inf
     kinks: tuple[float, ...] = ()
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         if not self.low < self.high:
             raise ValueError(f"Interval: low={self.low} is not below high={self.high}")
 

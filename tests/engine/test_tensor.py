@@ -9,7 +9,7 @@ import pytest
 import minigan as mg
 from minigan.errors import DTypeError, GraphError, ShapeError
 
-# -- making one ----------------------------------------------------------------------------------------------------
+# -- making one ------------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("dtype", ["f4", "f8", "i8", "u1", "?"])
@@ -213,7 +213,7 @@ def test_an_operator_refuses_what_is_no_array():
         None * mg.tensor(1.0)
 
 
-# -- what is not done to it --------------------------------------------------------------------------------------------
+# -- what is not done to it ------------------------------------------------------------------------------------------
 
 
 def test_assignment_to_elements_says_what_to_do_instead():
@@ -238,7 +238,7 @@ def test_an_attribute_that_does_not_exist_is_no_silent_success():
         mg.tensor(1.0).gard = None
 
 
-# -- copies ------------------------------------------------------------------------------------------------------------
+# -- copies ----------------------------------------------------------------------------------------------------------
 
 
 def test_deepcopy_of_a_leaf():
@@ -262,7 +262,7 @@ def test_deepcopy_leaves_the_gradient_behind():
     assert copy.deepcopy(t).grad is None
 
 
-# -- writing to it -----------------------------------------------------------------------------------------------------
+# -- writing to it ---------------------------------------------------------------------------------------------------
 
 
 def test_assign_overwrites_in_place():

@@ -1,0 +1,198 @@
+"""`minigan check`: right losses pass, every planted mistake makes the command fail."""
+
+import dataclasses
+import re
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+import minigan.cli
+from minigan import losses
+from minigan.cli.check import main, rows
+from minigan.engine import REGISTRY, primitive
+from minigan.losses import Loss
+from minigan.ops import exp, log, mean, sigmoid, softplus
+
+RIGHT = losses.non_saturating()
+
+
+def _halves(f):
+    """Return the gradient of a discriminator from a function of (p_real - 1, p_fake, real, fake)."""
+    return lambda real, fake: f(-sigmoid(-real), sigmoid(fake), real.size, fake.size)
+
+
+# What a person gets wrong: fields of a right record, replaced.
+PLANTED = {
+    "sign of the second term": {"_discriminator_grad": _halves(lambda r, f, n, m: (r / n, -f / m))},
+    "sign of a generator": {"_generator_grad": lambda fake: sigmoid(-fake) / fake.size},
+    "missing 1/n": {"_discriminator_grad": _halves(lambda r, f, n, m: (r, f))},
+    "missing 1/n at one side": {"_discriminator_grad": _halves(lambda r, f, n, m: (r / n, f))},
+    "mean over the other side": {"_discriminator_grad": _halves(lambda r, f, n, m: (r / m, f / n))},
+    "mean over both sides": {"_discriminator_grad": _halves(lambda r, f, n, m: (2 * r / (n + m), 2 * f / (n + m)))},
+    "sides exchanged": {"_discriminator_grad": lambda real, fake: (sigmoid(fake), -sigmoid(-real))},
+    "one in a million": {"_discriminator_grad": _halves(lambda r, f, n, m: (r / n * (1 + 1e-6), f / m))},
+    "the saturating gradient": {"_generator_grad": lambda fake: -sigmoid(fake) / fake.size},
+    "1 - p loses its digits": {"_generator_grad": lambda fake: (sigmoid(fake) - 1.0) / fake.size},
+    "log(sigmoid + 1e-8)": {"_generator": lambda fake: -mean(log(sigmoid(fake) + 1e-8))},
+    "gradient of log(sigmoid + 1e-8)": {
+        "_generator_grad": lambda fake: -sigmoid(fake) * sigmoid(-fake) / (sigmoid(fake) + 1e-8) / fake.size
+    },
+    "a sum instead of a mean": {"_generator": lambda fake: softplus(-fake).sum()},
+    "wrong sign in the value": {"_discriminator": lambda real, fake: mean(softplus(-real)) - mean(softplus(fake))},
+    "overflow far out": {"_generator_grad": lambda fake: -exp(-fake) / (1.0 + exp(-fake)) / fake.size},
+    "value is inf far out": {"_generator": lambda fake: mean(log(1.0 + exp(-fake)))},
+    "one number for all": {"_generator_grad": lambda fake: mean(-sigmoid(-fake)) / fake.size},
+    "flat": {"_generator_grad": lambda fake: (-sigmoid(-fake) / fake.size).reshape(-1)},
+    "nothing": {"_generator_grad": lambda fake: 0.0 * fake},
+}
+
+
+@pytest.fixture
+def plant(monkeypatch):
+    """Offer a loss under the name "planted"."""
+    return lambda loss: monkeypatch.setitem(losses._LOSSES, "planted", lambda: loss)
+
+
+def verdicts(out):
+    """Return the lines of the table that failed, and their number."""
+    return [line for line in out.splitlines() if line.endswith("FAILED")]
+
+
+@pytest.mark.parametrize("mistake", PLANTED)
+@pytest.mark.filterwarnings("ignore::RuntimeWarning")  # of the overflow that is looked for
+def test_planted_mistake_is_found(mistake, plant, capsys):
+    plant(dataclasses.replace(RIGHT, name="planted", **PLANTED[mistake]))
+    assert main(["planted"]) == 1
+    out = capsys.readouterr().out
+    player = "generator" if any("generator" in field for field in PLANTED[mistake]) else "discriminator"
+    assert verdicts(out)
+    assert all(player in line for line in verdicts(out))
+    assert f"{len(verdicts(out))} failed" in out.splitlines()[-1]
+
+
+def test_right_loss_of_small_operations_passes(plant, capsys):
+    """Planted in the same way, so that the failures above are those of the mistakes."""
+    plant(
+        Loss(
+            "planted",
+            RIGHT.equilibrium,
+            lambda real, fake: mean(softplus(-real)) + mean(softplus(fake)),
+            lambda fake: mean(softplus(-fake)),
+            _halves(lambda r, f, n, m: (r / n, f / m)),
+            lambda fake: -sigmoid(-fake) / fake.size,
+        )
+    )
+    assert main(["planted"]) == 0
+    assert verdicts(capsys.readouterr().out) == []
+
+
+def test_mistake_in_the_rule_that_training_uses_is_found(plant):
+    """The closed form is right, and so is the definition; but backward runs something else."""
+    domain, reference = REGISTRY["pairing"].domain, REGISTRY["pairing"].reference
+
+    @primitive(
+        vjp=(lambda g, out, real, fake: g * losses._pairing_grad(real, fake)[1],) * 2,
+        reference=reference,
+        domain=domain,
+        name="pairing_with_a_wrong_rule",
+    )
+    def pairing(high, low):
+        return np.mean(np.logaddexp(0, low - high))
+
+    try:
+        plant(dataclasses.replace(losses.relativistic(), _discriminator=pairing))
+        assert main(["planted"]) == 1
+    finally:
+        del REGISTRY["pairing_with_a_wrong_rule"]
+
+
+def test_one_wrong_loss_among_all_is_exit_code_1(plant, capsys):
+    plant(dataclasses.replace(RIGHT, **PLANTED["missing 1/n"]))
+    assert minigan.cli.main(["check"]) == 1
+    assert {line.split()[0] for line in verdicts(capsys.readouterr().out)} == {"planted"}
+
+
+def test_mistake_at_one_scale_only_is_not_forgotten(plant):
+    """Not even nan, which compares with nothing."""
+    for where in (1.0, 30.0, 500.0):
+        nowhere_else = {1.0: (0, 5), 30.0: (5, 60), 500.0: (60, np.inf)}[where]
+
+        def spoilt(fake, nowhere_else=nowhere_else):
+            largest = np.abs(fake.numpy()).max()
+            return losses._non_saturating_grad(fake) * (np.nan if nowhere_else[0] <= largest < nowhere_else[1] else 1.0)
+
+        found = list(rows(dataclasses.replace(RIGHT, _generator_grad=spoilt)))
+        assert [row["ok"] for row in found] == [True, True, False]
+
+
+def test_table_of_all_losses(capsys):
+    assert main([]) == 0
+    header, *table, conclusion = capsys.readouterr().out.splitlines()
+    assert header.split()[:2] == ["loss", "player"]
+    assert conclusion == "all hand-derived gradients hold"
+    cells = [re.split(r"\s{2,}", line) for line in table]
+    assert [tuple(row[:3]) for row in cells] == [
+        ("minimax", "discriminator", "real logits"),
+        ("minimax", "discriminator", "fake logits"),
+        ("minimax", "generator", "fake logits"),
+        ("non_saturating", "discriminator", "real logits"),
+        ("non_saturating", "discriminator", "fake logits"),
+        ("non_saturating", "generator", "fake logits"),
+        ("relativistic", "discriminator", "real logits"),
+        ("relativistic", "discriminator", "fake logits"),
+        ("relativistic", "generator", "real logits"),
+        ("relativistic", "generator", "fake logits"),
+    ]
+    for _, _, _, autodiff, error, bound in cells:
+        assert float(autodiff) <= 1e-12
+        assert 0 <= float(error) <= float(bound) < 1e-9  # a bound as wide as the gradient would prove nothing
+
+
+@pytest.mark.parametrize("name", losses.names())
+def test_no_false_alarm(name):
+    for seed in range(20):
+        assert all(row["ok"] for row in rows(losses.get(name), seed))
+
+
+def test_losses_can_be_named(capsys):
+    assert main(["relativistic", "minimax"]) == 0
+    names = [line.split()[0] for line in capsys.readouterr().out.splitlines()[1:-1]]
+    assert names == ["relativistic"] * 4 + ["minimax"] * 3
+
+
+def test_seed_draws_other_logits():
+    first, again, other = (list(rows(RIGHT, seed)) for seed in (0, 0, 1))
+    assert first == again
+    assert first != other
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["hinged"], "minigan: unknown loss 'hinged'; known are minimax, non_saturating, relativistic"),
+        (["minimax", "hinged"], "minigan: unknown loss 'hinged'; known are minimax, non_saturating, relativistic"),
+        (["--seed", "-1"], "minigan: --seed -1: expected at least 0"),
+    ],
+)
+def test_wrong_input_is_one_line_and_exit_code_2(arguments, message, capsys):
+    assert minigan.cli.main(["check", *arguments]) == 2
+    captured = capsys.readouterr()
+    assert captured.err.splitlines() == [message]
+    assert captured.out == ""
+
+
+def test_wrong_option_is_exit_code_2(capsys):
+    assert minigan.cli.main(["check", "--sed", "1"]) == 2
+    captured = capsys.readouterr()
+    assert "--sed" in captured.err
+    assert captured.out == ""
+
+
+def test_command_of_the_shell():
+    done = subprocess.run(
+        [sys.executable, "-m", "minigan", "check", "minimax"], capture_output=True, text=True, check=True
+    )
+    assert len(done.stdout.splitlines()) == 5
+    assert done.stderr == ""
