@@ -183,7 +183,7 @@ class _Check:
             if report is not None:
                 return report
         fault = conduct.layout_ignored(self.subject, cotangents, gradients)
-        fault = fault or conduct.forward_agrees(self.subject, cotangents, gradients, self.rng)
+        fault = fault or conduct.forward_agrees(first, self.rng)
         return self._refuted(fault) if fault else None
 
     def _directions(self, comparer: Comparer, outputs: list[np.ndarray]) -> Iterator[Suspect]:

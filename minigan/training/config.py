@@ -94,9 +94,11 @@ class Config:
             raise ConfigError(f"unknown loss {self.loss!r}; known are {', '.join(losses.names())}")
         for name, low, high in _RANGES:
             value = getattr(self, name)
-            if not (low <= value <= high and math.isfinite(value)):
+            if not math.isfinite(value):
+                raise ConfigError(f"{name} is {value}; it must be a finite number")
+            if not low <= value <= high:
                 upper = f" and at most {high:g}" if high < math.inf else ""
-                raise ConfigError(f"{name} is {value:g}; it must be a number of at least {low:g}{upper}")
+                raise ConfigError(f"{name} is {value:g}; it must be at least {low:g}{upper}")
         if 1 in (self.beta1, self.beta2, self.ema):
             raise ConfigError("beta1, beta2 and ema must be below 1: an average that never forgets never learns")
 

@@ -41,36 +41,36 @@ def test_a_deep_chain_forward_and_backward():
 def test_a_deep_chain_that_is_never_walked():
     """Dropping the last tensor drops 100,000 nodes, one inside the other."""
     x = mg.tensor(1.0, requires_grad=True)
-    chain(x, 10)
+    chain(x, DEEP)  # fills Python's own lists of free tuples
     before = sys.getallocatedblocks()
     y = chain(x, DEEP)
     held = sys.getallocatedblocks() - before
-    node = weakref.ref(y)
+    last = weakref.ref(y)
     del y
-    assert node() is None
+    assert last() is None
     assert held > 5 * DEEP
-    assert sys.getallocatedblocks() - before < 0.001 * held
+    assert sys.getallocatedblocks() - before < 100
 
 
 @pytest.mark.parametrize("walk", ["backward", "retained", "create_graph"])
 def test_memory_returns_to_its_level(walk):
     x = mg.tensor(1.0, requires_grad=True, dtype="f8")
 
-    def run(length):
-        y = chain(x, length) * 1.0
+    def run():
+        y = chain(x, 3000) * 1.0
         y.backward(retain_graph=walk == "retained", create_graph=walk == "create_graph")
         x.grad = None
 
-    run(100)
     tracemalloc.start()
     try:
+        run()
         before, _ = tracemalloc.get_traced_memory()
-        run(3000)
+        run()
         after, peak = tracemalloc.get_traced_memory()
     finally:
         tracemalloc.stop()
     assert peak - before > 1_000_000
-    assert after - before < 20_000
+    assert after - before < 5_000
 
 
 def test_backward_frees_the_values_while_the_loss_is_still_held():

@@ -94,7 +94,7 @@ def test_default_dtype(dtype):
 
 @pytest.mark.parametrize("dtype", ["int32", "bool", "complex64", "float16", "no such thing"])
 def test_a_default_dtype_that_is_none(dtype):
-    with pytest.raises(DTypeError, match="default_dtype: got .*, expected 'float32' or 'float64'"):
+    with pytest.raises(DTypeError, match=r"default_dtype: got .*, expected 'float32' or 'float64'"):
         mg.default_dtype(dtype)
 
 

@@ -60,7 +60,18 @@ def test_the_inner_recording_has_its_equations_to_itself():
     assert [e[0].name for e in inner] == ["sin"]
 
 
-def _training_step(rng, w, b, m, v, x):
+def _arguments(seed):
+    """Weights (2, 3), bias (2,), the two moments of each, and a batch (5, 3)."""
+    rng = np.random.default_rng(seed)
+    arrays = [rng.standard_normal(s) for s in ((2, 3), (2,), (6,), (2,), (6,), (2,), (5, 3))]
+    return rng, [*arrays[:4], *map(np.abs, arrays[4:6]), arrays[6]]
+
+
+def _tensors(arrays):
+    return [mg.tensor(a, requires_grad=i < 2) for i, a in enumerate(arrays)]
+
+
+def _training_step(rng, w, b, m_w, m_b, v_w, v_b, x):
     """Forward, a gradient penalty, backward, Adam: the shape of a discriminator's step."""
     noise = mg.random.Generator(rng).normal(x.shape, dtype="f8")
 
@@ -70,18 +81,15 @@ def _training_step(rng, w, b, m, v, x):
     slope = mg.grad(critic)(x + noise)
     loss = critic(x) + 0.5 * (slope * slope).sum()
     loss.backward()
-    for p in (w, b):
-        states = (mg.tensor(np.zeros(p.size)) for _ in range(2)) if p is b else (m, v)
-        writes.adam_update(p.reshape(-1).detach(), p.grad.reshape(-1), *states, 0.1, 0.9, 0.999, 1e-8, 0.1, 0.001)
+    for p, m, v in ((w, m_w, v_w), (b, m_b, v_b)):
+        writes.adam_update(p.reshape(-1).detach(), p.grad.reshape(-1), m, v, 0.1, 0.9, 0.999, 1e-8, 0.1, 0.001)
     return loss
 
 
 def test_a_training_step_lists_all_that_it_does():
-    rng = np.random.default_rng(0)
-    w, b = parameter(rng, 2, 3), parameter(rng, 2)
-    m, v = (mg.tensor(np.zeros(6)) for _ in range(2))
+    rng, arrays = _arguments(0)
     with recording() as equations:
-        _training_step(rng, w, b, m, v, mg.tensor(rng.standard_normal((5, 3))))
+        _training_step(rng, *_tensors(arrays))
     names = [e[0].name for e in equations]
     assert names.count("random_normal") == 1
     assert names.count("adam_update") == 2
@@ -91,33 +99,22 @@ def test_a_training_step_lists_all_that_it_does():
 
 def test_a_training_step_runs_again_on_other_data():
     """Replay with another batch, other weights and another draw: the same as the step itself on those."""
-
-    def arguments(seed):
-        rng = np.random.default_rng(seed)
-        arrays = [rng.standard_normal(s) for s in ((2, 3), (2,), (6,), (5, 3))]
-        return rng, arrays, np.abs(rng.standard_normal(6))
-
-    def make(arrays, v):
-        w, b, m, x = (mg.tensor(a) for a in arrays)
-        w.requires_grad = b.requires_grad = True
-        return w, b, m, mg.tensor(v), x
-
-    rng, arrays, v = arguments(0)
-    tensors = make(arrays, v)
+    rng, arrays = _arguments(0)
+    tensors = _tensors(arrays)
     with recording() as equations:
-        loss = _training_step(rng, *tensors[:4], tensors[4])
+        loss = _training_step(rng, *tensors)
 
-    other_rng, other_arrays, other_v = arguments(1)
+    other_rng, other = _arguments(1)
     state = other_rng.bit_generator.state
-    expected = make(other_arrays, other_v)
-    expected_loss = _training_step(other_rng, *expected[:4], expected[4])
+    expected = _tensors(other)
+    expected_loss = _training_step(other_rng, *expected)
 
     rng.bit_generator.state = state  # the equation holds the generator itself
-    values = replay(equations, dict(zip(tensors, [*other_arrays[:3], other_v, other_arrays[3]], strict=True)))
+    values = replay(equations, dict(zip(tensors, other, strict=True)))
     np.testing.assert_allclose(values(loss), expected_loss.numpy(), rtol=1e-13)
     for t, e in zip(tensors[:2], expected[:2], strict=True):
         np.testing.assert_allclose(values(t.grad), e.grad.numpy(), rtol=1e-12)
-    for t, e in zip(tensors[:4], expected[:4], strict=True):
+    for t, e in zip(tensors[:6], expected[:6], strict=True):
         np.testing.assert_allclose(values(t), e.numpy(), rtol=1e-12)
 
 
