@@ -87,6 +87,7 @@ class Comparer:
         outputs = subject.values(self.inputs)
         self.size = float(sum(np.sum(np.abs(c * y)) for c, y in zip(cotangents, outputs, strict=True)))
         self.at_zero = project(outputs, cotangents)
+        self._floor = sum(norm(c) * r for c, r in zip(cotangents, subject.roundings, strict=False))
         self._epsilon = max(float(np.finfo(y.dtype).eps) for y in outputs)
         self._steps: dict[Any, float] = {}
         self._grain = 0.0  # noise of f seen along directions that move everything
@@ -147,6 +148,7 @@ class Comparer:
         result = differentiate(
             phi,
             epsilon=self._epsilon,
+            floor=self._floor,
             grain=self._grain,
             scale=scale,
             start=start,

@@ -222,31 +222,31 @@ def _same_total(evidence: Evidence) -> bool:
 def _factor_by_axis(evidence: Evidence) -> bool:
     """claimed / numerical is a product of one factor per index: a norm was taken over other axes."""
     claimed, numerical = evidence.on_grid(evidence.claimed), evidence.numerical
-    usable = np.abs(numerical) > 1e3 * evidence.error
-    if evidence.bad.ndim < 2 or not usable.all():
+    if not np.all(np.abs(numerical) > 1e3 * evidence.error):
         return False
-    return _separable(claimed / numerical, lambda r, row, column, corner: r * corner - row * column)
+    return any(_vanishes(r * r[0, 0] - r[:, :1] * r[:1], r) for r in _tables(claimed / numerical))
 
 
 def _difference_by_axis(evidence: Evidence) -> bool:
-    """claimed - numerical is a sum of one term per index: a mean was subtracted along another axis."""
-    if evidence.bad.ndim < 2:
-        return False
+    """claimed - numerical is a sum of a term per row and one per column: a mean was subtracted along another axis."""
     difference = evidence.on_grid(evidence.claimed) - evidence.numerical
-    return _separable(difference, lambda d, row, column, corner: d + corner - row - column)
+    return any(
+        _vanishes(d + d[0, 0] - d[:, :1] - d[:1], d) and min(np.ptp(d[0]), np.ptp(d[:, 0])) > 1e-3
+        for d in _tables(difference)
+    )
 
 
-def _separable(array: np.ndarray, defect: Callable[..., np.ndarray]) -> bool:
-    """Whether `defect` vanishes for one axis against all the others, and the array is not constant."""
+def _tables(array: np.ndarray) -> Iterator[np.ndarray]:
+    """Yield the array as a table of one axis against all others, of largest element 1; not where it is constant."""
+    largest = float(np.max(np.abs(array)))
     for axis in range(array.ndim):
-        table = np.moveaxis(array, axis, 0).reshape(array.shape[axis], -1)
-        if min(table.shape) < 2 or max(table.shape) < 3:
-            continue
-        left_over = defect(table, table[:, :1], table[:1, :], table[0, 0])
-        largest = float(np.max(np.abs(table)))
-        if np.max(np.abs(left_over)) <= 1e-5 * max(largest, largest**2) and np.ptp(table) > 1e-3 * largest:
-            return True
-    return False
+        table = np.moveaxis(array, axis, 0).reshape(array.shape[axis], -1) / largest
+        if min(table.shape) > 1 and max(table.shape) > 2 and np.ptp(table) > 1e-3:
+            yield table
+
+
+def _vanishes(left_over: np.ndarray, table: np.ndarray) -> bool:
+    return bool(np.max(np.abs(left_over)) <= 1e-5 * np.max(np.abs(table)))
 
 
 Rules = list[tuple[str, Callable[[Evidence], bool]]]

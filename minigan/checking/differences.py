@@ -111,6 +111,7 @@ def differentiate(
     phi: Callable[[float], float],
     *,
     epsilon: float = float(np.finfo(float).eps),
+    floor: float = 0.0,
     grain: float = 0.0,
     scale: float = 0.0,
     start: float = START,
@@ -126,6 +127,8 @@ def differentiate(
         size of the inputs themselves.
     epsilon : float
         Relative spacing of the floats that phi returns; noise beyond it is measured.
+    floor : float
+        Noise of phi (a standard deviation) that is assumed in any case.
     grain : float
         Noise of phi that is known from elsewhere: assumed where phi looks constant and shows none.
     scale : float
@@ -150,7 +153,7 @@ def differentiate(
     for h in _steps(start, 1 / RATIO):
         if h > _LAST_RESORT and _same_kink(windows[-3:]):
             continue
-        window = _measure(phi, at_zero, h, epsilon, grain)
+        window = _measure(phi, at_zero, h, epsilon, floor, grain)
         if window is None:
             continue
         windows.append(window)
@@ -158,7 +161,7 @@ def differentiate(
             break
     if windows and windows[0].h == start and _rounding_dominates(windows[0]) and not _good(windows[-1], scale, enough):
         for h in _steps(start * RATIO, RATIO, largest):
-            window = _measure(phi, at_zero, h, epsilon, grain)
+            window = _measure(phi, at_zero, h, epsilon, floor, grain)
             if window is None:
                 break
             windows.append(window)
@@ -174,14 +177,16 @@ def _steps(first: float, ratio: float, largest: float = 2.0**64) -> Iterator[flo
         h *= ratio
 
 
-def _measure(phi: Callable[[float], float], at_zero: float, h: float, epsilon: float, grain: float) -> Window | None:
+def _measure(
+    phi: Callable[[float], float], at_zero: float, h: float, epsilon: float, floor: float = 0.0, grain: float = 0.0
+) -> Window | None:
     """Evaluate phi on the window; None if it is not finite somewhere (the far points are tried first)."""
     values = np.full(len(NODES), at_zero)
     for i in np.argsort(-np.abs(NODES))[:-1]:
         values[i] = phi(h * NODES[i])
         if not math.isfinite(values[i]):
             return None
-    rounding = _spacing(values, epsilon) * float(np.max(np.abs(values))) / math.sqrt(12)
+    rounding = max(floor, _spacing(values, epsilon) * float(np.max(np.abs(values))) / math.sqrt(12))
     window = Window(h, values, rounding, _least_squares(h, values, rounding, _TWO_SIDED))
     if grain > rounding and window.flat:
         return replace(window, rounding=grain, fit=_least_squares(h, values, grain, _TWO_SIDED))
@@ -290,7 +295,7 @@ def _from_one_side(phi: Callable[[float], float], at_zero: float) -> Derivative:
         def mirrored(t: float, side: int = side) -> float:
             return phi(side * abs(t))
 
-        tried = (_measure(mirrored, at_zero, h, float(np.finfo(float).eps), 0.0) for h in _steps(START, 1 / RATIO))
+        tried = (_measure(mirrored, at_zero, h, float(np.finfo(float).eps)) for h in _steps(START, 1 / RATIO))
         windows = [w for w in tried if w]
         if windows:
             best = min((_one_sided(w, 1) for w in windows), key=lambda fit: fit.error)

@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 
 from minigan.checking.differences import Derivative, differentiate
-from minigan.checking.directions import cotangent, direction
+from minigan.checking.directions import cotangent, direction, size_of
 from minigan.checking.report import GradientReport
 from minigan.checking.subject import PlainFunction, Subject, TensorFunction, pull_back
 from minigan.engine import Tensor
@@ -23,13 +23,17 @@ def second_order(subject: Subject, first: GradientReport, check: Callable[[Subje
     if isinstance(subject, PlainFunction):
         report = _symmetric(subject, first, rng)
     else:
-        weights = [cotangent(rng, "even", y) for y in subject.values(subject.inputs)]
+        outputs = subject.values(subject.inputs)
+        weights = [cotangent(rng, "even", y) for y in outputs]
 
         @functools.wraps(subject.f)  # keeps the names of the arguments
         def gradient(*inputs: Tensor) -> tuple[Tensor, ...]:
             return pull_back(subject.f, inputs, subject.argnums, weights)
 
-        report = check(TensorFunction(gradient, subject.inputs))
+        derived = TensorFunction(gradient, subject.inputs)
+        size = float(sum(np.sum(np.abs(c * y)) for c, y in zip(weights, outputs, strict=True)))
+        derived.roundings = [np.finfo(float).eps * size / size_of(subject.inputs[i]) for i in subject.argnums]
+        report = check(derived)
     if report.vacuous and not first.vacuous:
         first.notes.append("nothing was proved at order 2: every second derivative is zero or hidden")
         return replace(first, order=2, evaluations=first.evaluations + report.evaluations)

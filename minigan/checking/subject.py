@@ -33,6 +33,8 @@ class Subject:
         The first input that a call was seen to change.
     calls : int
         How often the function was evaluated.
+    roundings : list of float
+        Noise of each output that is known beforehand; of a gradient, what rounding f itself makes of it.
     """
 
     def __init__(self, f: Function, inputs: Sequence[Any]):
@@ -49,6 +51,7 @@ class Subject:
             )
         self.mutated: int | None = None
         self.calls = 0
+        self.roundings: list[float] = []
 
     def values(self, inputs: Sequence[Any]) -> Arrays:
         """Return the outputs of f as a list of arrays."""

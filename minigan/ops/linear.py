@@ -139,7 +139,7 @@ def affine(x, weight, bias, activation="identity", slope=0.2):
         If the last axis of `x` is not I.
     """
     x, weight, bias = as_tensor(x), as_tensor(weight), as_tensor(bias)
-    if x.ndim == 0 or weight.shape != (*bias.shape, x.shape[-1]):
+    if x.ndim == 0 or bias.ndim != 1 or weight.shape != (*bias.shape, x.shape[-1]):
         raise ShapeError(
             f"affine: x has shape {x.shape}, the weight {weight.shape}, the bias {bias.shape}; "
             "expected (..., I), (O, I) and (O,)"

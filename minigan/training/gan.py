@@ -284,9 +284,8 @@ class GAN:
         arrays, state = run.load_checkpoint()
         if generator is None or discriminator is None:
             ready = presets.networks(config)
-            generator, discriminator = (
-                theirs if own is None else own for own, theirs in zip((generator, discriminator), ready, strict=True)
-            )
+            generator = ready[0] if generator is None else generator
+            discriminator = ready[1] if discriminator is None else discriminator
         if loss is None and config.loss == "custom":
             raise ConfigError(f"{run} has a loss of your own: pass it, GAN.load(run, loss=LOSS)")
         gan = cls(generator, discriminator, loss, config=config)
@@ -321,6 +320,8 @@ class GAN:
                 owner.load_state_dict(own)
             self.rng.state = rest["rng"]
             self.step, self.centre, self.scale = int(rest["step"]), float(rest["centre"]), float(rest["scale"])
+            if not (self.step >= 0 and math.isfinite(self.centre) and 0 < self.scale < math.inf):
+                raise ValueError(f"step {self.step}, centre {self.centre}, scale {self.scale}")
         except (KeyError, ShapeError, ValueError, TypeError, OverflowError) as error:
             reason = error.args[0] if error.args else error
             raise CheckpointError(f"{where} does not belong to these networks: {reason}") from error

@@ -188,7 +188,8 @@ class RunFolder:
         found = []
         for path in (self.path / "snapshots").glob("*.npy"):
             try:
-                found.append((int(path.stem), np.load(path, allow_pickle=False)))
+                with open(path, "rb") as file:
+                    found.append((int(path.stem), np.lib.format.read_array(file, allow_pickle=False)))
             except (OSError, ValueError, EOFError, MemoryError):
                 continue
         return sorted(found, key=lambda pair: pair[0])

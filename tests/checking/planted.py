@@ -7,7 +7,7 @@ wrong = Table()
 
 
 def cube(x):
-    return np.sum(x**3)
+    return np.sum(x * x * x)
 
 
 def mean_square(w, x, y):
@@ -56,7 +56,7 @@ def at(index, factor=0.0):
 
 
 # -- sign -----------------------------------------------------------------------------------------------------------
-wrong("cube", "sign", cube, lambda x: -3 * x**2, (3, 4))
+wrong("cube", "sign", cube, lambda x: -3 * x * x, (3, 4))
 wrong("log-likelihood", "sign", lambda x: np.sum(np.log(x)), lambda x: -1 / x, uniform(0.5, 2, 7))
 wrong("a millionth", "sign", lambda x: 1e-6 * np.sum(np.sin(x)), lambda x: -1e-6 * np.cos(x), (5,))
 wrong("a millionth beside one", "sign", lambda x: 1 + 1e-6 * np.sin(x), lambda x: -1e-6 * np.cos(x), 0.3)
@@ -71,7 +71,7 @@ wrong(
 )
 wrong("bias only", "sign", affine, lambda *a: affine_grads(*a, of_b=lambda da: -da.sum(0)), (5, 3), (3, 2), (2,))
 wrong("scalar", "sign", lambda x: np.exp(-x), lambda x: np.exp(-x), 0.7)
-wrong("large array", "sign", cube, lambda x: -3 * x**2, (200, 300))
+wrong("large array", "sign", cube, lambda x: -3 * x * x, (60, 90))
 wrong(
     "residual",
     "sign",
@@ -233,7 +233,7 @@ wrong(
 wrong("softmax that is summed with weights", "zero", lambda x: weights(5) @ softmax(x), lambda x: 0 * x, (5,))
 
 # -- one element, one slice -----------------------------------------------------------------------------------------
-wrong("last element", "one_element", cube, tweak(lambda x: 3 * x**2, at(-1)), (8,))
+wrong("last element", "one_element", cube, tweak(lambda x: 3 * x * x, at(-1)), (8,))
 wrong(
     "first difference",
     "one_element",
@@ -241,12 +241,12 @@ wrong(
     tweak(lambda x: 2 * np.append(0, np.diff(x)) - 2 * np.append(np.diff(x), 0), at(0)),
     (9,),
 )
-wrong("a thousandth, of 100", "one_element", cube, tweak(lambda x: 3 * x**2, at(37, 1.001)), uniform(0.5, 2, 100))
+wrong("a thousandth, of 100", "one_element", cube, tweak(lambda x: 3 * x * x, at(37, 1.001)), uniform(0.5, 2, 100))
 wrong(
     "a thousandth, of 60,000",
     "one_element",
     cube,
-    tweak(lambda x: 3 * x**2, at((7, 7), 1.001)),
+    tweak(lambda x: 3 * x * x, at((7, 7), 1.001)),
     uniform(0.5, 2, 200, 300),
 )
 wrong(
@@ -257,8 +257,8 @@ wrong(
     (12,),
 )
 wrong("a corner", "one_element", lambda x: np.sum(np.cos(x)), tweak(lambda x: -np.sin(x), at((0, 3), -1)), (3, 4))
-wrong("last row", "one_slice", cube, tweak(lambda x: 3 * x**2, at(-1)), (5, 4))
-wrong("a column twice", "one_slice", cube, tweak(lambda x: 3 * x**2, at((slice(None), 2), 2)), (4, 5))
+wrong("last row", "one_slice", cube, tweak(lambda x: 3 * x * x, at(-1)), (5, 4))
+wrong("a column twice", "one_slice", cube, tweak(lambda x: 3 * x * x, at((slice(None), 2), 2)), (4, 5))
 wrong("first time step", "one_slice", lambda x: np.sum(np.sin(x)), tweak(np.cos, at(0)), (4, 3, 2))
 wrong(
     "forget gate",
@@ -267,7 +267,7 @@ wrong(
     tweak(lambda b: 1 - np.tanh(b) ** 2, at(slice(3, 6), -1)),
     (12,),
 )
-wrong("one row of many", "one_slice", cube, tweak(lambda x: 3 * x**2, at(11, 1.01)), (50, 60))
+wrong("one row of many", "one_slice", cube, tweak(lambda x: 3 * x * x, at(11, 1.01)), (50, 60))
 
 # -- argument_swapped -----------------------------------------------------------------------------------------------
 wrong("product", "argument_swapped", lambda a, b: np.sum(a * b * b), lambda a, b: (2 * a * b, b * b), (5,), (5,))
@@ -340,7 +340,7 @@ wrong(
 wrong("one for two", "wrong_shape", lambda a, b: np.sum(a * b), lambda a, b: (b,), (4,), (4,))
 wrong("float32", "wrong_dtype", cube, lambda x: (3 * x**2).astype("f4"), (4,))
 wrong("integers", "wrong_dtype", lambda x: np.sum(2 * x), lambda x: np.full(x.shape, 2), (4,))
-wrong("complex", "wrong_dtype", cube, lambda x: 3 * x**2 + 0j, (4,))
+wrong("complex", "wrong_dtype", cube, lambda x: 3 * x * x + 0j, (4,))
 wrong(
     "half for single",
     "wrong_dtype",

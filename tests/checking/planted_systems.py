@@ -131,7 +131,7 @@ def penalty_grad(g, norm):
     return 2 * (norm - 1) * g / norm / len(g)
 
 
-mistakes("penalty: norm of the batch", "unknown", penalty, lambda g: penalty_grad(g, np.linalg.norm(g)), (5, 3))
+mistakes("penalty: norm of the batch", "wrong_axis", penalty, lambda g: penalty_grad(g, np.linalg.norm(g)), (5, 3))
 mistakes(
     "penalty: norm over the batch axis",
     "wrong_axis",

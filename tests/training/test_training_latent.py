@@ -19,7 +19,7 @@ def test_it_holds_normals_first_then_signs(normals, signs):
     assert np.all(np.abs(z.mean(axis=0)) < bound)
     assert np.all(np.abs(z[:, :normals].std(axis=0) - 1) < bound)
     assert np.all(np.abs(z[:, normals:]) == 1)
-    assert len(np.unique(z[:, :normals])) > 3000 * normals
+    assert len(np.unique(z[:, :normals])) >= 3900 * normals  # no draw is handed out twice
 
 
 def test_the_first_dense_layer_tells_its_size():

@@ -1,0 +1,55 @@
+"""Planted errors: every wrong gradient is found and named, no right one is refuted; five seeds each."""
+
+import awkward
+import numpy as np
+import planted
+import planted_systems
+import pytest
+
+import minigan as mg
+
+SEEDS = range(5)
+WRONG = [*planted.wrong, *planted_systems.mistakes]
+# A norm that is squared by mistake gives one factor per sample, exactly as a norm over another axis does.
+ALIKE = {"penalty: square for norm": "wrong_axis"}
+
+
+def check(case, seed):
+    f, grad, inputs = case.build(np.random.default_rng(seed))
+    return mg.check_gradients(f, *inputs, grad=grad, seed=seed, raise_on_failure=False)
+
+
+@pytest.mark.parametrize("case", WRONG, ids=repr)
+def test_wrong_gradient_is_found_and_named(case):
+    for seed in SEEDS:
+        report = check(case, seed)
+        assert not report.ok, f"missed with seed {seed}"
+        assert report.diagnosis == ALIKE.get(case.name, case.diagnosis), f"seed {seed}:\n{report}"
+
+
+@pytest.mark.parametrize("case", awkward.right, ids=repr)
+def test_right_gradient_is_not_refuted(case):
+    for seed in SEEDS:
+        report = check(case, seed)
+        assert report.ok, f"false alarm with seed {seed}:\n{report}"
+
+
+def test_the_tables_are_large_and_cover_every_diagnosis():
+    assert len(WRONG) >= 80
+    assert len(awkward.right) >= 40
+    for table in (WRONG, awkward.right):
+        assert len({case.name for case in table}) == len(table)
+    assert {case.diagnosis for case in WRONG} == set(mg.checking.report.ADVICE)
+    assert len(ALIKE) < 0.1 * len(WRONG)
+
+
+def test_what_proves_nothing_is_flagged_and_only_that():
+    vacuous = {case.name for case in awkward.right if check(case, 0).vacuous}
+    assert vacuous == {
+        "constant",
+        "softmax that is summed",
+        "minimum of a square",
+        "bias before batch norm",
+        "nothing but empty",
+        "dead relu",
+    }

@@ -1,0 +1,448 @@
+"""GAN.fit, sample, score: what a user calls, with networks and arrays of their own."""
+
+import dataclasses
+import threading
+
+import numpy as np
+import pytest
+
+import minigan as mg
+from minigan import losses, nn, random
+from minigan.errors import ConfigError, DataError, MiniganError, ShapeError, TrainingDiverged
+from minigan.training import GAN, Config
+
+# -- one step, computed by hand --------------------------------------------------------------------------------------
+
+
+class Line(nn.Module):
+    """x -> w x + b, of one number: small enough to differentiate on paper."""
+
+    def __init__(self, w, b):
+        self.w = nn.module.Parameter(np.float32(w), True)
+        self.b = nn.module.Parameter(np.float32(b), True)
+
+    def forward(self, x):
+        return self.w * x + self.b
+
+
+def test_one_step_is_the_step_on_paper():
+    """D(x) = v x + c, G(z) = w z + b, non-saturating: Adam's first step moves each parameter by lr against its sign."""
+    v, c, w, b, lr = 0.7, -0.2, 1.5, 0.3, 0.01
+    gan = GAN(Line(w, b), Line(v, c), loss="non_saturating", latent_normals=1, lr_g=lr, lr_d=lr, seed=3)
+    real = np.random.default_rng(1).normal(2.0, 1.0, (64, 1)).astype(np.float32)
+    draws = random.default_rng(3)
+    z1, z2 = draws.normal((64, 1)).numpy(), draws.normal((64, 1)).numpy()  # fresh noise for each player
+
+    def p(a):
+        return 1 / (1 + np.exp(-a))
+
+    fake = w * z1 + b
+    real_logits, fake_logits = v * real + c, v * fake + c
+    g_v = np.mean((p(real_logits) - 1) * real) + np.mean(p(fake_logits) * fake)
+    g_c = np.mean(p(real_logits) - 1) + np.mean(p(fake_logits))
+    v1, c1 = v - lr * np.sign(g_v), c - lr * np.sign(g_c)
+    a = v1 * (w * z2 + b) + c1  # the generator plays against the new discriminator
+    g_w, g_b = np.mean((p(a) - 1) * v1 * z2), np.mean((p(a) - 1) * v1)
+
+    d_loss, g_loss, d_real, d_fake = gan.train_step(mg.tensor(real))
+    expected_d = np.mean(np.log1p(np.exp(-real_logits))) + np.mean(np.log1p(np.exp(fake_logits)))
+    assert d_loss.item() == pytest.approx(expected_d, rel=1e-5)
+    assert g_loss.item() == pytest.approx(np.mean(np.log1p(np.exp(-a))), rel=1e-5)
+    np.testing.assert_allclose(d_real.numpy(), real_logits, rtol=1e-4, atol=1e-6)
+    np.testing.assert_allclose(d_fake.numpy(), fake_logits, rtol=1e-4, atol=1e-6)
+    state = gan.state()[0]
+    new = [state[name].item() for name in ("discriminator.w", "discriminator.b", "generator.w", "generator.b")]
+    np.testing.assert_allclose(new, [v1, c1, w - lr * np.sign(g_w), b - lr * np.sign(g_b)], rtol=1e-5)
+
+
+def test_penalties_enter_with_half_their_weight():
+    """On D(x) = v x + c, R1 = R2 = v^2, so gamma/2 R1 pulls v by gamma v: with a zero loss gradient only that is left."""
+    step = {}
+    for gamma in (0.0, 1e-3, 1e3):
+        gan = GAN(Line(1.0, 0.0), Line(0.5, 0.0), latent_normals=1, lr_d=0.01, lr_g=0.0, r1=gamma, r2=gamma, beta1=0.0)
+        gan.train_step(mg.tensor(np.full((8, 1), 3.0, np.float32)))
+        step[gamma] = gan.state()[0]["d_optimiser.m"]  # beta1 = 0: the gradient itself
+    for gamma in (1e-3, 1e3):
+        np.testing.assert_allclose((step[gamma] - step[0.0])[0], 2 * gamma * 0.5, rtol=1e-2 if gamma < 1 else 1e-5)
+        np.testing.assert_allclose(step[gamma][1], step[0.0][1], atol=1e-4 * gamma)  # c does not enter
+
+
+@pytest.mark.parametrize("frozen", ["generator", "discriminator"])
+def test_each_player_moves_only_its_own_parameters(small, fit, weights, frozen):
+    gan = small(**{f"lr_{frozen[0]}": 0.0})
+    before = weights(gan)
+    fit(gan)
+    moved = {name.split(".")[0] for name, value in weights(gan).items() if not np.array_equal(value, before[name])}
+    other = {"generator": "discriminator", "discriminator": "generator"}[frozen]
+    assert frozen not in moved
+    assert other in moved
+
+
+def test_rates_follow_the_schedule(small, fit, monkeypatch):
+    gan = small(warmup=4, cosine_from=0.5, steps=12, lr_g=0.1, lr_d=0.2)
+    seen = []
+    step = GAN.train_step
+
+    def watched(self, real):
+        result = step(self, real)
+        seen.append((self.g_optimiser.lr, self.d_optimiser.lr))
+        return result
+
+    monkeypatch.setattr(GAN, "train_step", watched)
+    fit(gan)
+    rates = [0.25, 0.5, 0.75, 1, 1, 1, *(0.5 * (1 + np.cos(np.pi * k / 6)) for k in range(6))]
+    np.testing.assert_allclose(seen, [(0.1 * r, 0.2 * r) for r in rates], rtol=1e-12)
+
+
+# -- fitting ---------------------------------------------------------------------------------------------------------
+
+
+def test_the_same_seed_gives_the_same_bytes_and_another_one_others(small, fit, weights, same):
+    first, again, other = (weights(fit(small(seed=seed, r1=0.1, ema=0.9))) for seed in (5, 5, 6))
+    assert same(first, again)
+    assert not same(first, other)
+
+
+def test_a_seed_of_fit_is_the_seed_of_the_run(small, fit, weights, same):
+    gan = fit(small(), seed=5)
+    assert gan.config.seed == 5
+    assert same(weights(gan), weights(fit(small(seed=5))))
+
+
+def test_fitting_twice_goes_on(small, fit, weights, same):
+    twice = fit(fit(small(), steps=7), steps=5)
+    assert twice.step == twice.config.steps == 12
+    assert same(weights(twice), weights(fit(small(), steps=12)))
+    assert same(weights(fit(twice)), weights(twice))  # nothing is left to do
+
+
+@pytest.mark.parametrize("steps", [0, -3])
+def test_fit_wants_at_least_one_step(small, fit, steps):
+    gan = fit(small())
+    with pytest.raises(ConfigError, match=f"steps is {steps}; it must be at least 1"):
+        fit(gan, steps=steps)
+    assert gan.config.steps == 12
+
+
+@pytest.mark.parametrize("shape", [(), (1,)])
+def test_a_discriminator_may_return_one_number_or_a_column(networks, points, shape):
+    generator, body = networks()
+
+    class Discriminator(nn.Module):
+        def __init__(self):
+            self.body = body
+
+        def forward(self, x):
+            return self.body(x).reshape(len(x), *shape)
+
+    gan = GAN(generator, Discriminator(), loss="relativistic", r1=0.1, r2=0.1).fit(points, steps=5, progress=False)
+    assert gan.score(points).shape == (200,)
+
+
+def test_all_losses_train_by_name_and_as_records(small, fit, weights, same):
+    for name in losses.names():
+        by_name = fit(small(name))
+        record = fit(small(losses.get(name)))
+        option = fit(small(config=Config(loss=name)))
+        assert by_name.config.loss == record.config.loss == option.config.loss == name
+        assert same(weights(by_name), weights(record))
+        assert same(weights(by_name), weights(option))
+
+
+def test_history_holds_what_was_logged(small, fit):
+    gan = fit(small(steps=13, log_every=5))
+    assert [record["step"] for record in gan.history] == [5, 10, 13]
+    for record in gan.history:
+        assert set(record) == {"step", "d_loss", "g_loss", "d_real", "d_fake"}
+        assert 0 < record["d_real"] < 1
+        assert 0 < record["d_fake"] < 1
+
+
+def test_history_holds_the_numbers_of_the_step(small, fit, monkeypatch):
+    gan, seen = small(steps=3, log_every=1), []
+    step = GAN.train_step
+    monkeypatch.setattr(GAN, "train_step", lambda self, real: seen.append(step(self, real)) or seen[-1])
+    fit(gan)
+    for record, (d_loss, g_loss, real, fake) in zip(gan.history, seen, strict=True):
+        assert (record["d_loss"], record["g_loss"]) == (d_loss.item(), g_loss.item())
+        assert record["d_real"] == pytest.approx(np.mean(1 / (1 + np.exp(-real.numpy()))), rel=1e-6)
+        assert record["d_fake"] == pytest.approx(np.mean(1 / (1 + np.exp(-fake.numpy()))), rel=1e-6)
+
+
+def test_the_progress_bar_shows_both_losses_and_both_scores(small, capsys):
+    gan = small(steps=4).fit(mg.data.gaussian())
+    shown = capsys.readouterr().err
+    record = gan.history[-1]
+    for name, key in {"D loss": "d_loss", "G loss": "g_loss", "D(x)": "d_real", "D(G(z))": "d_fake"}.items():
+        assert f"{name}={record[key]:.2f}" in shown
+    assert "4/4" in shown
+
+
+def test_no_bar_is_no_output(small, fit, capsys):
+    fit(small())
+    assert capsys.readouterr() == ("", "")
+
+
+def test_a_log_is_not_flooded(small, capsys):
+    """Where stderr is no terminal, a bar is written at its start and its end, and every ten seconds between."""
+    small(steps=300, log_every=1).fit(mg.data.gaussian())
+    assert 1 <= capsys.readouterr().err.count("\r") <= 4
+
+
+def test_it_trains_outside_the_main_thread(small, fit, weights, same):
+    """Signal handlers can only be set in the main thread."""
+    gan = small()
+    thread = threading.Thread(target=lambda: fit(gan))
+    thread.start()
+    thread.join()
+    assert same(weights(gan), weights(fit(small())))
+
+
+# -- data ------------------------------------------------------------------------------------------------------------
+
+
+def test_arrays_lists_and_data_sets_are_data(small, weights, same, points):
+    fits = [
+        small().fit(data, progress=False)
+        for data in (points, points[:, 0], points.tolist(), mg.data.from_array(points))
+    ]
+    for gan in fits[1:]:
+        assert same(weights(gan), weights(fits[0]))
+
+
+@pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])
+@pytest.mark.parametrize("place", [0, 137, 199])
+def test_a_value_that_is_not_finite_is_found_anywhere(small, weights, same, points, bad, place):
+    points[place] = bad
+    gan = small()
+    before = weights(gan)
+    with pytest.raises(DataError, match=rf"x\[{place}, 0\] is {bad}"):
+        gan.fit(points)
+    assert same(weights(gan), before)
+
+
+@pytest.mark.parametrize(
+    "bad",
+    [
+        np.array(["a", "b"]),
+        np.ones((5, 1), complex),
+        np.array([object()]),
+        np.empty((0, 1)),
+        np.float32(3),
+        [[1.0], [2.0, 3.0]],
+        np.array([[1e300]]),
+    ],
+)
+def test_what_is_no_array_of_numbers_is_refused(small, bad):
+    with pytest.raises(DataError, match="from_array: x"):
+        small().fit(bad)
+
+
+def test_a_table_with_a_sample_of_its_own_is_read_as_an_array(small, points, weights, same):
+    class Table:
+        """What a data frame looks like from outside."""
+
+        def sample(self, n=None, frac=None):
+            raise AssertionError("not a data set's sample")
+
+        def __array__(self, dtype=None, copy=None):
+            return points
+
+    assert same(
+        weights(small().fit(Table(), progress=False)),
+        weights(small().fit(points, progress=False)),
+    )
+
+
+def test_an_endless_source_of_nan_is_caught(small):
+    class Broken:
+        name, shape, mean, std = "broken", (1,), 0.0, 1.0
+
+        def sample(self, n, seed):
+            return np.full((n, 1), np.nan, np.float32)
+
+    with pytest.raises(DataError, match="holds nan or inf"):
+        small().fit(Broken())
+
+
+@pytest.mark.parametrize("features", [2, 3])
+def test_networks_that_do_not_fit_the_data(networks, points, features):
+    generator, discriminator = networks(features=1)
+    wide_generator, wide_discriminator = networks(features=features)
+    with pytest.raises(ShapeError, match=rf"the generator makes shape \({features},\), the data has \(1,\)"):
+        GAN(wide_generator, discriminator).fit(points)
+    with pytest.raises(ShapeError, match=rf"expects I={features}"):
+        GAN(generator, wide_discriminator).fit(points)
+
+
+def test_a_discriminator_must_return_one_logit_for_each_sample(networks, points):
+    generator, _ = networks()
+    with pytest.raises(ShapeError, match=r"returns shape \(2, 3\), expected \(2, 1\) or \(2,\)"):
+        GAN(generator, nn.Dense(1, 3)).fit(points)
+
+
+def test_nothing_is_written_when_the_networks_do_not_fit(networks, points, tmp_path):
+    generator, discriminator = networks(features=2)
+    with pytest.raises(ShapeError):
+        GAN(generator, discriminator).fit(points, out=tmp_path / "run")
+    assert list(tmp_path.iterdir()) == []
+
+
+# -- units -----------------------------------------------------------------------------------------------------------
+
+
+def test_samples_come_in_the_data_s_own_units(small, points):
+    gan = small(standardise=True).fit(1000 + 50 * points, steps=1, progress=False)
+    assert gan.centre == pytest.approx(1000 + 50 * points.mean(), rel=1e-6)
+    assert gan.scale == pytest.approx(50 * points.std(), rel=1e-4)
+    z = gan.latent.draw(random.default_rng(3), 500)
+    with mg.no_grad():
+        inside = gan.generator(z).numpy()
+    x = gan.sample(500, seed=3)
+    assert x.dtype == np.float32
+    np.testing.assert_allclose(x, inside * gan.scale + gan.centre, rtol=1e-6)
+    with mg.no_grad():
+        logits = gan.discriminator(mg.tensor((x - np.float32(gan.centre)) / np.float32(gan.scale))).numpy()[:, 0]
+    np.testing.assert_allclose(gan.score(x), logits, atol=1e-4)
+
+
+def test_the_networks_see_standardised_data(small, monkeypatch, points):
+    seen = []
+    step = GAN.train_step
+    monkeypatch.setattr(GAN, "train_step", lambda self, real: seen.append(real.numpy()) or step(self, real))
+    small(standardise=True, batch_size=500).fit(1000 + 50 * points, steps=3, progress=False)
+    assert np.concatenate(seen).mean() == pytest.approx(0.0, abs=0.1)
+    assert np.concatenate(seen).std() == pytest.approx(1.0, abs=0.1)
+
+
+def test_constant_data_cannot_be_standardised(small):
+    with pytest.raises(DataError, match="standard deviation 0.0; leave it out"):
+        small(standardise=True).fit(np.full((10, 1), 3.0))
+    assert small().fit(np.full((10, 1), 3.0), progress=False).step == 12
+
+
+# -- sampling --------------------------------------------------------------------------------------------------------
+
+
+def test_samples_depend_on_the_seed_only(small, fit):
+    gan = fit(small())
+    first = gan.sample(100, seed=1)
+    assert first.shape == (100, 1)
+    assert np.array_equal(gan.sample(100, seed=1), first)
+    assert not np.array_equal(gan.sample(100, seed=2), first)
+    before = gan.state()[1]["rng"]
+    gan.sample(10)
+    assert gan.state()[1]["rng"] == before  # sampling does not disturb training
+
+
+def test_parts_do_not_show(small, fit):
+    """2,500 samples are made in three parts; each must be what the generator makes of its own row of noise."""
+    gan = fit(small())
+    z = gan.latent.draw(random.default_rng(0), 2500)
+    with mg.no_grad():
+        whole = gan.generator(z).numpy()
+    np.testing.assert_allclose(gan.sample(2500, seed=0), whole, rtol=1e-6, atol=1e-6)
+    np.testing.assert_allclose(gan.decode(z.numpy()[2400:]), whole[2400:], rtol=1e-6, atol=1e-6)
+
+
+@pytest.mark.parametrize("n", [0, -1])
+def test_at_least_one_sample(small, n):
+    with pytest.raises(ConfigError, match=f"n is {n}; it must be at least 1"):
+        small().sample(n)
+
+
+def test_samples_come_from_the_average_where_there_is_one(small, fit):
+    plain, averaged = fit(small()), fit(small(ema=0.9))
+    with mg.no_grad():
+        z = averaged.latent.draw(random.default_rng(1), 50)
+        now, mean = averaged.generator(z).numpy(), averaged.average.module(z).numpy()
+    assert plain.average is None
+    assert np.array_equal(averaged.sample(50, seed=1), mean)
+    assert np.array_equal(plain.sample(50, seed=1), now)  # an average changes nothing in training
+    assert not np.array_equal(now, mean)
+
+
+def test_the_average_is_the_average(small, fit, monkeypatch):
+    gan = small(ema=0.75, steps=4)
+    seen = [gan.state()[0]["generator.0.weight"].astype(float)]
+    step = GAN.train_step
+
+    def watched(self, real):
+        result = step(self, real)
+        seen.append(self.state()[0]["generator.0.weight"].astype(float))
+        return result
+
+    monkeypatch.setattr(GAN, "train_step", watched)
+    fit(gan)
+    expected = seen[0]
+    for value in seen[1:]:
+        expected = 0.75 * expected + 0.25 * value
+    np.testing.assert_allclose(gan.state()[0]["average.0.weight"], expected, rtol=1e-5)
+
+
+# -- options ---------------------------------------------------------------------------------------------------------
+
+
+def test_unknown_options_are_named(networks):
+    with pytest.raises(ConfigError, match=r"unknown option lr, gamma; known are preset, steps, .*lr_g"):
+        GAN(*networks(), lr=1e-3, seed=1, gamma=2)
+
+
+def test_options_override_a_config(networks):
+    gan = GAN(*networks(), config=Config(lr_g=0.5, steps=7), lr_g=0.25)
+    assert (gan.config.lr_g, gan.config.steps) == (0.25, 7)
+    assert gan.g_optimiser.lr == 0.25
+
+
+@pytest.mark.parametrize("loss", ["hinges", 3, nn.Tanh()])
+def test_what_is_no_loss_is_refused(networks, loss):
+    with pytest.raises(ConfigError, match="loss"):
+        GAN(*networks(), loss=loss)
+
+
+# -- divergence ------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("loss", ["non_saturating", "relativistic"])
+@pytest.mark.parametrize("logged", [1, 1000])
+def test_divergence_stops_the_run_and_keeps_the_last_good_checkpoint(networks, fit, tmp_path, loss, logged):
+    options = {"lr_g": 1e9, "lr_d": 1e9, "r1": 1.0, "steps": 400, "log_every": logged, "checkpoints": 100}
+    gan = GAN(*networks(), loss=loss, **options)
+    run = tmp_path / "run"
+    with pytest.raises(TrainingDiverged, match=rf"diverged at step \d+ .* the last good checkpoint is in {run}"):
+        fit(gan, out=run)
+    kept = GAN.load(run, *networks())
+    assert kept.step < gan.step < 400
+    assert kept.is_finite()
+    assert np.isfinite(kept.sample(10)).all()
+    assert all(np.isfinite(list(record.values())).all() for record in gan.history)
+
+
+def test_divergence_without_a_folder(networks, fit):
+    gan = GAN(*networks(), lr_g=1e9, lr_d=1e9, r1=1.0, steps=400)
+    with pytest.raises(TrainingDiverged, match="Try smaller learning rates") as caught:
+        fit(gan)
+    assert isinstance(caught.value, MiniganError)
+    assert "checkpoint" not in str(caught.value)
+
+
+def test_parameters_that_overflow_in_the_last_step_are_noticed(small, fit, monkeypatch):
+    step = GAN.train_step
+
+    def spoiled(self, real):
+        result = step(self, real)
+        if self.step == self.config.steps - 1:
+            self.generator.parameters()[0].assign(np.full((8, 1), np.nan, np.float32))
+        return result
+
+    monkeypatch.setattr(GAN, "train_step", spoiled)
+    with pytest.raises(TrainingDiverged, match="at step 12"):
+        fit(small())
+
+
+def test_config_is_not_shared(small, fit):
+    """A config may serve several GANs: fitting one does not change it."""
+    config = Config(steps=3, batch_size=4)
+    copy = dataclasses.replace(config)
+    fit(small(config=config), steps=2, seed=9)
+    assert config == copy
