@@ -29,11 +29,12 @@ def minigan_step(work):
         batch_size=work.batch,
         lr_g=RATE,
         lr_d=RATE,
+        r1=work.r1,
         beta1=BETAS[0],
         beta2=BETAS[1],
     )
     real = mg.random.default_rng(0).uniform(work.real_shape)
-    gan._few_threads()  # as `fit` does; it lasts as long as this process
+    gan._few_threads(work.batch)  # as `fit` does; it lasts as long as this process
     return lambda: [loss.item() for loss in gan.train_step(real)[:2]]
 
 
@@ -45,17 +46,22 @@ def torch_step(work):
     torch.set_num_threads(cores())
     torch.manual_seed(0)
     G, D = networks(torch.nn, torch.nn.Linear, work)
-    g_params = list(G.parameters())
-    g_opt = torch.optim.Adam(g_params, RATE, BETAS, fused=True)
-    d_opt = torch.optim.Adam(D.parameters(), RATE, BETAS, fused=True)
-    real = torch.rand(work.real_shape)
+    g_params, d_params = list(G.parameters()), list(D.parameters())
+    g_opt, d_opt = (torch.optim.Adam(params, RATE, BETAS, fused=True) for params in (g_params, d_params))
+    real = torch.rand(work.real_shape, requires_grad=work.r1 > 0)
+
+    def squared_gradient(logits, x):
+        (gradient,) = torch.autograd.grad(logits.sum(), x, create_graph=True)
+        return gradient.square().sum() / len(x)
 
     def step():
         with torch.no_grad():
             fake = G(torch.randn(work.noise_shape))
-        d_loss = softplus(-D(real)).mean() + softplus(D(fake)).mean()
+        real_logits = D(real)
+        d_loss = softplus(-real_logits).mean() + softplus(D(fake)).mean()
+        penalty = 0.5 * work.r1 * squared_gradient(real_logits, real) if work.r1 else 0.0
         d_opt.zero_grad(set_to_none=True)
-        d_loss.backward()
+        (d_loss + penalty).backward(inputs=d_params)
         d_opt.step()
         g_loss = softplus(-D(G(torch.randn(work.noise_shape)))).mean()
         g_opt.zero_grad(set_to_none=True)

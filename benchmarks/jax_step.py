@@ -17,14 +17,18 @@ def jax_step(work):
         return jax.nn.sigmoid(x) if work.images else x
 
     def d_loss(D, real, fake):
-        return jax.nn.softplus(-_apply(D, real)).mean() + jax.nn.softplus(_apply(D, fake)).mean()
+        loss = jax.nn.softplus(-_apply(D, real)).mean() + jax.nn.softplus(_apply(D, fake)).mean()
+        if not work.r1:
+            return loss, loss
+        gradient = jax.grad(lambda x: _apply(D, x).sum())(real)
+        return loss + 0.5 * work.r1 * jnp.square(gradient).sum() / work.batch, loss
 
     def g_loss(G, D, key):
         return jax.nn.softplus(-_apply(D, generate(G, key))).mean()
 
     def step(G, D, t, key, real):
         key, d_key, g_key = random.split(key, 3)
-        d_value, d_grad = jax.value_and_grad(d_loss)(D[0], real, generate(G[0], d_key))
+        (_, d_value), d_grad = jax.value_and_grad(d_loss, has_aux=True)(D[0], real, generate(G[0], d_key))
         D = _adam(*D, d_grad, t)
         g_value, g_grad = jax.value_and_grad(g_loss)(G[0], D[0], g_key)
         return _adam(*G, g_grad, t), D, t + 1, key, (d_value, g_value)

@@ -14,6 +14,7 @@ class Workload:
     discriminator: tuple[int, ...]
     batch: int
     images: bool = False  # the generator ends in a sigmoid
+    r1: float = 0.0  # gamma of the discriminator's penalty gamma/2 E|dD(x)/dx|^2 on real samples
 
     @property
     def real_shape(self):
@@ -28,6 +29,7 @@ WORKLOADS = {
     "1D": Workload((8, 32, 32, 1), (1, 32, 32, 1), 128),
     "ring": Workload((2, 128, 128, 2), (2, 128, 128, 1), 256),
     "MNIST": Workload((100, 128, 128, 784), (784, 128, 128, 1), 128, images=True),
+    "MNIST, R1": Workload((100, 128, 128, 784), (784, 128, 128, 1), 128, images=True, r1=3.0),  # what the preset trains
     "MNIST wide": Workload((100, 512, 512, 784), (784, 512, 512, 1), 128, images=True),
 }
 

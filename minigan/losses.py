@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from minigan.engine import Domain, Tensor, as_tensor, no_grad, primitive
+from minigan.engine import Domain, as_tensor, no_grad, primitive
 from minigan.engine.domain import REAL, random_shape
 from minigan.errors import ConfigError, ShapeError
 from minigan.ops import mean, sigmoid, softplus
@@ -199,7 +199,7 @@ def _as_logits(a):
 
 def _as_arrays(gradient, *logits):
     with no_grad():
-        result = gradient(*(Tensor(a._data) for a in logits))
+        result = gradient(*logits)
     return tuple(g.numpy() for g in (result if isinstance(result, tuple) else (result,)))
 
 

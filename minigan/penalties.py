@@ -5,6 +5,7 @@ Each returns the unweighted mean over the batch of a per-sample term; the caller
 
 from minigan.engine import as_tensor, modes
 from minigan.errors import GraphError
+from minigan.nn import frozen_statistics
 
 
 def squared_gradient(logits, x):
@@ -51,7 +52,8 @@ def r1(discriminator, real):
     if x.dtype.kind != "f":
         x = x.astype(modes.default_dtype)
     x.requires_grad = True
-    return squared_gradient(discriminator(x), x)
+    with frozen_statistics():
+        return squared_gradient(discriminator(x), x)
 
 
 def r2(discriminator, fake):

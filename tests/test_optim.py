@@ -371,8 +371,11 @@ def test_two_optimisers_of_the_same_parameters_share_the_buffer():
     before = parameters[0].numpy()
     give(parameters, [np.ones(shape) for shape in SHAPES])
     first.step()
+    loss = (parameters[0] ** 2).sum()
     second.step()
     np.testing.assert_array_equal(parameters[0].numpy(), before - 1 - 10)
+    with pytest.raises(GraphError, match="changed in place"):
+        loss.backward()
 
 
 @pytest.mark.parametrize(
@@ -440,6 +443,19 @@ def test_average_is_the_formula(decay, optimised):
         expected = [decay * e + (1 - decay) * p.numpy() for e, p in zip(expected, module.parameters(), strict=True)]
     for p, e in zip(average.module.parameters(), expected, strict=True):
         np.testing.assert_allclose(p.numpy(), e, rtol=1e-13, atol=1e-15)
+
+
+def test_average_follows_parameters_to_another_optimiser():
+    module = WithBuffer()
+    first, average = optim.SGD(module.parameters(), 0.1), optim.EMA(module, 0.0)
+    average.update()
+    second = optim.SGD(module.parameters()[1:], 0.1)  # fine tuning: the first parameter stays where it was
+    give(second.params, [np.ones(p.shape) for p in second.params])
+    second.step()
+    average.update()
+    for p, e in zip(average.module.parameters(), module.parameters(), strict=True):
+        np.testing.assert_array_equal(p.numpy(), e.numpy())
+    assert first.params[1] is second.params[0]
 
 
 def test_average_does_not_take_parameters_from_their_optimiser():

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from minigan.checking.differences import ENOUGH, START, Derivative, differentiate
+from minigan.checking.differences import START, Derivative, differentiate
 from minigan.checking.directions import direction, norm, sizes_of
 from minigan.checking.subject import Arrays, Subject
 
@@ -55,11 +55,11 @@ class Comparison:
     @property
     def weak(self) -> bool:
         """Whether agreement proves nothing: the derivative is zero, or hidden below noise or behind a kink."""
-        return bool(not self.margin <= _WEAK * max(self.scale, abs(self.numerical.value)))
+        return bool(not self.margin < _WEAK * max(self.scale, abs(self.numerical.value)))
 
 
 class Comparer:
-    """Compares at one point, with one cotangent; remembers which step served each kind of direction.
+    """Compares at one point, with one cotangent.
 
     Parameters
     ----------
@@ -89,7 +89,6 @@ class Comparer:
         self.at_zero = project(outputs, cotangents)
         self._floor = sum(norm(c) * r for c, r in zip(cotangents, subject.roundings, strict=False))
         self._epsilon = max(float(np.finfo(y.dtype).eps) for y in outputs)
-        self._steps: dict[Any, float] = {}
         self._grain = 0.0  # noise of f seen along directions that move everything
 
     def along(self, argument: int, v: np.ndarray, kind: str = "even", *, careful: bool = False) -> Comparison:
@@ -117,8 +116,7 @@ class Comparer:
         """Return a comparer at the point where one input is `x`; None where f or its gradient is not finite there."""
         inputs = [x if i == argument else other for i, other in enumerate(self.inputs)]
         try:
-            with np.errstate(all="ignore"):
-                moved = Comparer(self.subject, inputs, self.cotangents, self.subject.gradients(inputs, self.cotangents))
+            moved = Comparer(self.subject, inputs, self.cotangents, self.subject.gradients(inputs, self.cotangents))
         except (ArithmeticError, ValueError):
             return None
         finite = np.isfinite(moved.at_zero) and np.all(np.isfinite(moved.gradients[argument]))
@@ -140,11 +138,7 @@ class Comparer:
             moved[argument] = x + t * v
             return self._project_or_nan(moved)
 
-        length = float(np.max(np.abs(v), initial=0.0)) or 1.0
-        start, enough = self._steps.get((argument, kind), START), ENOUGH
-        if careful:
-            start, enough = 0.7 * START, 0.0
-        largest = max(1.0, 1 / length)
+        start, enough = (0.7 * START, 0.0) if careful else self.subject.experience.expect(argument, kind)
         result = differentiate(
             phi,
             epsilon=self._epsilon,
@@ -152,11 +146,11 @@ class Comparer:
             grain=self._grain,
             scale=scale,
             start=start,
-            largest=largest,
+            largest=max(1.0, 1 / (float(np.max(np.abs(v), initial=0.0)) or 1.0)),
             enough=enough,
         )
         if not careful and np.isfinite(result.step):
-            self._steps[argument, kind] = result.step
+            self.subject.experience.learn(argument, kind, result, scale)
         if kind == "even" and not result.kink and np.isfinite(result.noise):
             self._grain = max(self._grain, result.noise)
         return result
@@ -164,8 +158,7 @@ class Comparer:
     def _project_or_nan(self, inputs: list[Any]) -> float:
         """Return sum_k <cotangents[k], outputs[k]>; NaN where f is not defined, also if an exception says so."""
         try:
-            with np.errstate(all="ignore"):
-                return project(self.subject.values(inputs), self.cotangents)
+            return project(self.subject.values(inputs), self.cotangents)
         except (ArithmeticError, ValueError):
             return float("nan")
 

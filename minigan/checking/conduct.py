@@ -103,10 +103,9 @@ def gradient_repeats(
                 "stale", "the gradient depends on earlier calls: asked again at once, it has changed", argument
             )
         return Fault("not_deterministic", "grad returned two different gradients for the same inputs", argument)
-    with np.errstate(all="ignore"):
-        subject.values(elsewhere)
-        subject.gradients(elsewhere, cotangents)
-        subject.values(elsewhere)
+    subject.values(elsewhere)
+    subject.gradients(elsewhere, cotangents)
+    subject.values(elsewhere)
     later = subject.gradients(subject.inputs, cotangents)
     changed = differs(first, later)
     if changed is None:
@@ -188,8 +187,7 @@ def _drifts(first: np.ndarray, second: np.ndarray, third: np.ndarray) -> bool:
 
 
 def _close(a: np.ndarray, b: np.ndarray, allowed: float) -> bool:
-    with np.errstate(invalid="ignore"):
-        return bool(np.all((np.abs(a - b) <= allowed) | (a == b) | (np.isnan(a) & np.isnan(b))))
+    return bool(np.all((np.abs(a - b) <= allowed) | (a == b) | (np.isnan(a) & np.isnan(b))))
 
 
 def _strided(x: np.ndarray) -> np.ndarray:

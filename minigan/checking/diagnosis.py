@@ -80,7 +80,7 @@ def common_ratio(evidence: Evidence) -> float | None:
         return None
     unit = numerical / largest  # so that squares do not overflow
     c = float(np.sum(claimed * unit) / np.sum(unit * unit)) / largest
-    if abs(c) < 1e-9 or not _fits(evidence, evidence.claimed / c):
+    if abs(c) < 1e-9 or abs(c - 1) < 1e-9 or not _fits(evidence, evidence.claimed / c):
         return None
     return c
 
@@ -114,8 +114,7 @@ def _few_digits(evidence: Evidence) -> bool:
 
 
 def _representable(array: np.ndarray, dtype: type) -> bool:
-    with np.errstate(over="ignore"):
-        return bool(np.array_equal(array, array.astype(dtype).astype(array.dtype)))
+    return bool(np.array_equal(array, array.astype(dtype).astype(array.dtype)))
 
 
 def _broadcast_along_another_axis(evidence: Evidence) -> bool:

@@ -11,7 +11,8 @@ Engineering Software 4 (1982), for the sweep over steps that chooses for itself.
 
 import math
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
+from typing import Any
 
 import numpy as np
 
@@ -159,13 +160,14 @@ def differentiate(
         windows.append(window)
         if _good(window, scale, enough) or _hopeless(windows, scale):
             break
-    if windows and windows[0].h == start and _rounding_dominates(windows[0]) and not _good(windows[-1], scale, enough):
+    if _should_rise(windows, start) and not _good(windows[-1], scale, enough):
         for h in _steps(start * RATIO, RATIO, largest):
             window = _measure(phi, at_zero, h, epsilon, floor, grain)
             if window is None:
                 break
+            worse = not window.flat and window.fit.error > min(w.fit.error for w in windows)
             windows.append(window)
-            if _good(window, scale, enough) or not _rounding_dominates(window):
+            if _good(window, scale, enough) or worse or not _rounding_dominates(window):
                 break
     return _conclude(phi, at_zero, tuple(windows), scale)
 
@@ -222,6 +224,27 @@ def _least_squares(h: float, values: np.ndarray, rounding: float, polynomials: t
     )
 
 
+@dataclass
+class Experience:
+    """Where earlier directions of the same function found their step: the next one begins there."""
+
+    steps: dict[Any, float] = field(default_factory=dict)
+    errors: dict[Any, float] = field(default_factory=dict)
+
+    def expect(self, argument: int, kind: str) -> tuple[float, float]:
+        """Return the first window to try and the relative error to be content with."""
+        key = (argument, kind == "coordinate")
+        start = self.steps.get(key, self.steps.get("any", START))
+        return start, min(max(ENOUGH, 2 * self.errors.get(key, 0.0)), 1e3 * ENOUGH)
+
+    def learn(self, argument: int, kind: str, found: Derivative, scale: float) -> None:
+        """Remember the step; and, of directions, what could be reached (single elements differ too much)."""
+        key = (argument, kind == "coordinate")
+        self.steps[key] = self.steps["any"] = found.step
+        if kind != "coordinate":
+            self.errors[key] = found.error / max(abs(found.value), scale, 1e-300)
+
+
 # -- the walk over the windows --------------------------------------------------------------------------------------
 def _good(window: Window, scale: float, enough: float) -> bool:
     fit = window.fit
@@ -230,6 +253,13 @@ def _good(window: Window, scale: float, enough: float) -> bool:
 
 def _rounding_dominates(window: Window) -> bool:
     return window.flat or window.fit.rounding > window.fit.truncation
+
+
+def _should_rise(windows: list[Window], start: float) -> bool:
+    """Whether larger steps than the first may be better: rounding dominates there, and no smaller one was better."""
+    if not windows or windows[0].h != start or not _rounding_dominates(windows[0]):
+        return False
+    return windows[0].flat or windows[0] is min(windows, key=lambda w: w.fit.error)
 
 
 def _hopeless(windows: list[Window], scale: float) -> bool:

@@ -1,7 +1,7 @@
 """Check a gradient against numerical derivatives: the public `check_gradients` and its course of action."""
 
 import itertools
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 import numpy as np
@@ -86,9 +86,10 @@ def check_gradients(
         raise ValueError(f"check_gradients: got directions={directions!r}, expected a positive number or 'all'")
     seed = int(np.random.SeedSequence().generate_state(1)[0]) if seed is None else int(seed)
     subject = TensorFunction(f, inputs) if grad is None else PlainFunction(f, grad, inputs)
-    report = _Check(subject, directions, seed).run()
-    if report.ok and order == 2:
-        report = second_order(subject, report, lambda s: _Check(s, directions, seed).run())
+    with np.errstate(all="ignore"):  # steps leave the domain on purpose; a claim that is not finite is refuted
+        report = _Check(subject, directions, seed).run()
+        if report.ok and order == 2:
+            report = second_order(subject, report, lambda s: _Check(s, directions, seed).run())
     if not report.ok and raise_on_failure:
         error = GradientCheckError(str(report))
         error.report = report  # type: ignore[attr-defined]
@@ -131,15 +132,15 @@ class _Check:
         fault = self._fault_of_conduct(gradients, cotangents)
         if fault:
             return self._refuted(fault)
+        subject.trusted = True
         return self._numbers(outputs, cotangents, gradients) or self._passed()
 
     # -- conduct ------------------------------------------------------------------------------------------------
     def _gradients_elsewhere(self, cotangents: list[np.ndarray]) -> list[Any] | None:
         """Ask for the gradient at another point first: one that is remembered from there will be wrong here."""
         try:
-            with np.errstate(all="ignore"):
-                self.subject.values(self.elsewhere)
-                return self.subject.gradients(self.elsewhere, cotangents)
+            self.subject.values(self.elsewhere)
+            return self.subject.gradients(self.elsewhere, cotangents)
         except (ArithmeticError, ValueError):  # not defined there
             return None
         finally:
@@ -204,16 +205,18 @@ class _Check:
 
     def _coordinates(self, comparer: Comparer) -> Iterator[Suspect]:
         """Compare element by element where there are few: an error of one of them may hide in a sum."""
-        if sum(self.subject.inputs[i].size for i in self.arguments) > _COORDINATES and not self.everything:
-            return
-        for i in self.arguments:
-            for index in np.ndindex(*self.subject.inputs[i].shape):
-                comparison = comparer.coordinate(i, index)
-                self.comparisons.append(comparison)
-                if not comparison.agrees:
-                    v = np.zeros(self.subject.inputs[i].shape)
-                    v[index] = 1.0
-                    yield comparer, comparison, v
+        if sum(self.subject.inputs[i].size for i in self.arguments) <= _COORDINATES or self.everything:
+            for i in self.arguments:
+                yield from self._elements(comparer, i, np.ndindex(*self.subject.inputs[i].shape))
+
+    def _elements(self, comparer: Comparer, i: int, indices: Iterable[tuple[int, ...]]) -> Iterator[Suspect]:
+        for index in indices:
+            comparison = comparer.coordinate(i, index)
+            self.comparisons.append(comparison)
+            if not comparison.agrees:
+                v = np.zeros(self.subject.inputs[i].shape)
+                v[index] = 1.0
+                yield comparer, comparison, v
 
     def _jacobian(self, outputs: list[np.ndarray]) -> Iterator[Suspect]:
         """Compare every element of the Jacobian, if that was asked for: one row for each element of the outputs."""
@@ -239,14 +242,26 @@ class _Check:
         )
         moved = comparer.moved(i, nearby(self.rng, self.subject.inputs[i], DISTANCE))
         if moved is None:
-            return None
+            return self._some_elements(comparer, i)
         v = direction(self.rng, "even", moved.inputs[i], moved.gradients[i])
         comparison = moved.along(i, v)
         if not comparison.agrees and np.array_equal(moved.gradients[i], comparer.gradients[i]):
-            return None  # a claim that is the same everywhere says nothing about another point
+            return self._some_elements(
+                comparer, i
+            )  # a claim that is the same everywhere is not meant for another point
         self.comparisons.append(comparison)
         self.notes[-1] += "; checked at a nearby point as well"
         return None if comparison.agrees else self._investigate(moved, comparison, v)
+
+    def _some_elements(self, comparer: Comparer, i: int) -> GradientReport | None:
+        """Where no direction and no other point can decide, look at elements drawn at random."""
+        shape, size = self.subject.inputs[i].shape, self.subject.inputs[i].size
+        if size <= _COORDINATES:
+            return None
+        chosen = self.rng.choice(size, _COORDINATES, replace=False)
+        indices = [tuple(int(k) for k in np.unravel_index(c, shape)) for c in chosen]
+        reports = (self._investigate(*suspect) for suspect in self._elements(comparer, i, indices))
+        return next((report for report in reports if report is not None), None)
 
     def _investigate(self, comparer: Comparer, comparison: Comparison, v: np.ndarray) -> GradientReport | None:
         found = Investigation(self.subject, comparer, comparison, v, self.rng, (self.elsewhere, self.first_call))

@@ -96,7 +96,7 @@ class Investigation:
             g = gradients[self.subject.argnums.index(self.argument)]
             if g is not None:
                 claims.append(float(np.sum(g * self.v) if index is None else g[index]))
-        return off <= comparison.margin + 10 * float(np.std(claims))
+        return off <= comparison.margin + 4 * float(np.ptp(claims))
 
     def _no_element_to_blame(self, evidence: Evidence) -> Fault | None:
         """A direction fails, every element agrees: kinks that cancel along it, or elements too noisy to tell."""

@@ -63,16 +63,14 @@ class Evidence:
     @property
     def bad(self) -> np.ndarray:
         """Where the claim lies outside the margin."""
-        with np.errstate(invalid="ignore"):
-            off = np.abs(self.on_grid(self.claimed) - self.numerical) > self.error
+        off = np.abs(self.on_grid(self.claimed) - self.numerical) > self.error
         return off | ~np.isfinite(self.on_grid(self.claimed))
 
     def worst(self) -> tuple[int, ...] | None:
         """Return the index of the element furthest outside its margin, None if none is."""
         if not self.bad.any():
             return None
-        with np.errstate(invalid="ignore", divide="ignore", over="ignore"):
-            distance = np.abs(self.on_grid(self.claimed) - self.numerical)
+        distance = np.abs(self.on_grid(self.claimed) - self.numerical)
         distance = np.where(np.isnan(distance), np.inf, distance)
         flat = int(np.argmax(np.where(self.bad, distance, -1.0)))
         place = np.unravel_index(flat, self.numerical.shape)

@@ -51,8 +51,7 @@ def _symmetric(subject: PlainFunction, first: GradientReport, rng: np.random.Gen
         def phi(t: float) -> float:
             inputs = [x + t * along[i] if i in along else x for i, x in enumerate(subject.inputs)]
             try:
-                with np.errstate(all="ignore"):
-                    gradients = dict(zip(subject.argnums, subject.raw_gradients(inputs), strict=True))
+                gradients = dict(zip(subject.argnums, subject.raw_gradients(inputs), strict=True))
             except (ArithmeticError, ValueError):
                 return float("nan")
             return float(sum(np.vdot(weights[i], gradients[i]) for i in arguments if gradients[i] is not None))

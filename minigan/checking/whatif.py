@@ -74,12 +74,11 @@ class WhatIf:
         """Whether claimed / numerical is another when every axis of the data is twice as long; None if f refuses."""
         repeated = [np.tile(x, (2,) * x.ndim) if isinstance(x, np.ndarray) else x for x in self.comparer.inputs]
         try:
-            with np.errstate(all="ignore"):
-                if [y.shape for y in self.subject.values(repeated)] != [np.shape(c) for c in self.comparer.cotangents]:
-                    return None
-                gradients = self.subject.gradients(repeated, self.comparer.cotangents)
-                comparer = Comparer(self.subject, repeated, self.comparer.cotangents, gradients)
-                ratios = list(self._ratios(comparer))
+            if [y.shape for y in self.subject.values(repeated)] != [np.shape(c) for c in self.comparer.cotangents]:
+                return None
+            gradients = self.subject.gradients(repeated, self.comparer.cotangents)
+            comparer = Comparer(self.subject, repeated, self.comparer.cotangents, gradients)
+            ratios = list(self._ratios(comparer))
         except (ArithmeticError, ValueError, IndexError, TypeError):
             return None
         return bool(ratios) and not np.allclose(ratios, ratio, rtol=1e-3)
@@ -100,9 +99,8 @@ class WhatIf:
         inputs = [change(x) if i in changed else x for i, x in enumerate(self.comparer.inputs)]
         gradients = [change(g) if i in changed else g for i, g in self.comparer.gradients.items()]
         try:
-            with np.errstate(all="ignore"):
-                comparer = Comparer(self.subject, inputs, self.comparer.cotangents, gradients)
-                measured = [self._along(comparer) for _ in range(3)] if np.isfinite(comparer.at_zero) else []
+            comparer = Comparer(self.subject, inputs, self.comparer.cotangents, gradients)
+            measured = [self._along(comparer) for _ in range(3)] if np.isfinite(comparer.at_zero) else []
         except (ArithmeticError, ValueError, IndexError, TypeError):
             return False
         if not measured or any(c.weak for c in measured):

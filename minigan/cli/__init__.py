@@ -4,6 +4,9 @@ import os
 import sys
 from importlib import import_module
 
+from minigan import __version__
+from minigan.errors import MiniganError
+
 COMMANDS = {
     "train": "train a GAN on a preset, with pictures and a report",
     "resume": "go on with a run that was interrupted, as if it had not been",
@@ -25,22 +28,8 @@ def usage():
 
 def main(argv=None):
     """Run one command; return its exit code: 0 done, 1 a check failed, 2 wrong input, 130 interrupted."""
-    argv = sys.argv[1:] if argv is None else list(argv)
-    if not argv or argv[0] in ("-h", "--help", "help"):
-        print(usage())
-        return 0
-    if argv[0] in ("-V", "--version"):
-        from minigan import __version__
-
-        print(f"minigan {__version__}")
-        return 0
-    if argv[0] not in COMMANDS:
-        return fail(f"unknown command {argv[0]!r}; known are {', '.join(COMMANDS)}")
-
-    from minigan.errors import MiniganError
-
     try:
-        code = import_module(f"minigan.cli.{argv[0]}").main(argv[1:]) or 0
+        code = _run(sys.argv[1:] if argv is None else list(argv))
         sys.stdout.flush()
         return code
     except MiniganError as error:
@@ -55,6 +44,18 @@ def main(argv=None):
         return fail(f"{where}{error.strerror or error}")
     except KeyboardInterrupt:
         return fail("interrupted", code=130)
+
+
+def _run(argv):
+    if not argv or argv[0] in ("-h", "--help", "help"):
+        print(usage())
+        return 0
+    if argv[0] in ("-V", "--version"):
+        print(f"minigan {__version__}")
+        return 0
+    if argv[0] not in COMMANDS:
+        return fail(f"unknown command {argv[0]!r}; known are {', '.join(COMMANDS)}")
+    return import_module(f"minigan.cli.{argv[0]}").main(argv[1:]) or 0
 
 
 def fail(message, code=2):

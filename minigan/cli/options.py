@@ -3,6 +3,7 @@
 import contextlib
 import io
 import re
+from itertools import dropwhile, takewhile
 
 import tyro
 
@@ -32,6 +33,11 @@ def parse(kind, args, command, *, default=None):
 
 def _first_sentence(box):
     """Return what stands in a box of tyro's between its title and its first rule, on one line."""
-    plain = re.sub(r"\x1b\[[0-9;]*m", "", box)
-    first = re.split(r"─{3,}", plain.split("\n", 1)[-1])[0]
-    return " ".join(re.sub(r"[│╰╯]", " ", first).split()).removeprefix("Error parsing config: ")
+    lines = [line.strip(" │╭╮╰╯") for line in re.sub(r"\x1b\[[0-9;]*m", "", box).splitlines()]
+    after_title = dropwhile(_is_rule, lines[1:])
+    said = takewhile(lambda line: not _is_rule(line), after_title)
+    return " ".join(said).removeprefix("Error parsing config: ")
+
+
+def _is_rule(line):
+    return set(line) <= set("─-")

@@ -56,7 +56,7 @@ def run(gan, data, out, report=True):
     try:
         gan.fit(data, out=out)
     except KeyboardInterrupt:
-        return fail(f"stopped at step {gan.step:,}, saved. To go on: minigan resume {out}", code=130)
+        return fail(f"stopped at step {gan.step:,}; the run is saved. To go on: minigan resume {out}", code=130)
     if report:
         from minigan.training.report import write_report
 

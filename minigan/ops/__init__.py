@@ -33,7 +33,9 @@ from minigan.ops.arithmetic import (
     subtract,
     where,
 )
+from minigan.ops.convolution import conv2d, conv_transpose2d
 from minigan.ops.linear import affine, einsum, matmul
+from minigan.ops.recurrent import gru, lstm, rnn
 from minigan.ops.reductions import max, mean, min, norm, sum, var
 from minigan.ops.shape import (
     astype,

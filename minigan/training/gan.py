@@ -19,6 +19,8 @@ from minigan.training.progress import progress_bar
 from minigan.training.run import RunFolder
 from minigan.training.schedules import geometric, warmup_cosine
 
+PART = 1000  # samples that pass a network at once outside training
+
 
 class GAN:
     """A generator and a discriminator, trained against each other.
@@ -125,7 +127,11 @@ class GAN:
     def _train(self, data, journal, interrupted, progress):
         total = self.config.steps
         bar = progress_bar(total=total, initial=self.step, unit="step", disable=not progress)
-        with self._few_threads(), np.errstate(all="ignore"), bar:  # the journal looks for what is not finite
+        with (
+            self._few_threads(self.config.batch_size),
+            np.errstate(all="ignore"),
+            bar,
+        ):  # the journal looks for what is not finite
             journal.begin()
             while self.step < total and not interrupted():
                 outcome = self.train_step(self._batch(data))
@@ -144,12 +150,12 @@ class GAN:
         own = self.folder == run.path.resolve() and run.has_checkpoint()
         return run.locked() if own else run.claimed(self.config)
 
-    def _few_threads(self):
+    def _few_threads(self, rows):
         """Keep small matrix products on one thread: a second one gains nothing there, and when another process is busy
         on this machine the two wait for each other at every product, which can cost a factor of ten.
         """
         largest = max((p.size for p in self.g_optimiser.params + self.d_optimiser.params), default=0)
-        small = largest * self.config.batch_size < 2**23  # multiplications in the largest product
+        small = largest * rows < 2**23  # multiplications in the largest product
         return threadpool_limits(1 if small else None, user_api="blas")
 
     def train_step(self, real):
@@ -236,14 +242,14 @@ class GAN:
     def decode(self, z):
         """Return the samples (N, ...) that noise z (N, Z) becomes, as a float32 array in the data's own units."""
         generator = self.average.module if self.average is not None else self.generator
-        with no_grad():
+        with no_grad(), self._few_threads(PART):
             made = np.concatenate([generator(part)._data for part in _in_parts(z)])
         return (made * self.scale + self.centre).astype(np.float32)
 
     def score(self, x):
         """Return the discriminator's logits (N,) of samples x (N, ...) in the data's own units."""
         x = np.asarray((np.asarray(x) - self.centre) / self.scale, dtype=modes.default_dtype)
-        with no_grad():
+        with no_grad(), self._few_threads(PART):
             return np.concatenate([self.discriminator(part)._data.reshape(-1) for part in _in_parts(Tensor(x))])
 
     # -- keeping it ---------------------------------------------------------------------------------------------
@@ -353,5 +359,5 @@ def _centre_and_scale(data):
     return centre, scale
 
 
-def _in_parts(x, size=1000):
-    return (x[i : i + size] for i in range(0, len(x), size))
+def _in_parts(x):
+    return (x[i : i + PART] for i in range(0, len(x), PART))

@@ -362,3 +362,26 @@ wrong(
 wrong("other function, scalar", "unknown", np.tanh, lambda x: 1 / (1 + x * x), 0.9)
 wrong("sigmoid' of the output", "unknown", lambda x: np.sum(sigmoid(x)), lambda x: x * (1 - x), (7,))
 wrong("softplus", "unknown", lambda x: np.sum(softplus(x)), lambda x: sigmoid(x) * (1 - sigmoid(x)), (7,))
+
+# -- beside kinks: no free pass -------------------------------------------------------------------------------------
+
+
+def half_zeros(rng):
+    return rng.standard_normal((20, 15)) * (rng.random((20, 15)) < 0.5)
+
+
+wrong("relu with inputs at 0", "scale", lambda x: np.sum(np.maximum(x, 0) ** 1.0), lambda x: 1.01 * (x > 0), half_zeros)
+wrong(
+    "one of many relus",
+    "one_element",
+    lambda x: np.sum(np.maximum(x, 0)),
+    tweak(lambda x: 1.0 * (x > 0), at((4, 4), 0)),
+    lambda rng: np.where(np.arange(300).reshape(20, 15) == 64, 1.0, np.round(half_zeros(rng) * 2)),
+)
+wrong(
+    "abs at 0, outside its slopes",
+    "one_element",
+    lambda x: np.sum(np.abs(x)),
+    lambda x: np.sign(x) + 1.1 * (x == 0),
+    lambda rng: np.append(rng.uniform(0.5, 1, 4), 0.0),
+)

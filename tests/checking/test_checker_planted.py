@@ -12,6 +12,15 @@ SEEDS = range(5)
 WRONG = [*planted.wrong, *planted_systems.mistakes]
 # A norm that is squared by mistake gives one factor per sample, exactly as a norm over another axis does.
 ALIKE = {"penalty: square for norm": "wrong_axis"}
+# The derivative is zero, or hidden by rounding.
+PROVES_NOTHING = {
+    "constant",
+    "softmax that is summed",
+    "minimum of a square",
+    "bias before batch norm",
+    "nothing but empty",
+    "dead relu",
+}
 
 
 def check(case, seed):
@@ -32,6 +41,7 @@ def test_right_gradient_is_not_refuted(case):
     for seed in SEEDS:
         report = check(case, seed)
         assert report.ok, f"false alarm with seed {seed}:\n{report}"
+        assert report.vacuous == (case.name in PROVES_NOTHING), f"seed {seed}"
 
 
 def test_the_tables_are_large_and_cover_every_diagnosis():
@@ -41,15 +51,3 @@ def test_the_tables_are_large_and_cover_every_diagnosis():
         assert len({case.name for case in table}) == len(table)
     assert {case.diagnosis for case in WRONG} == set(mg.checking.report.ADVICE)
     assert len(ALIKE) < 0.1 * len(WRONG)
-
-
-def test_what_proves_nothing_is_flagged_and_only_that():
-    vacuous = {case.name for case in awkward.right if check(case, 0).vacuous}
-    assert vacuous == {
-        "constant",
-        "softmax that is summed",
-        "minimum of a square",
-        "bias before batch norm",
-        "nothing but empty",
-        "dead relu",
-    }

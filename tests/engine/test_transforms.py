@@ -437,6 +437,29 @@ def test_directions_and_cotangents_that_do_not_match():
         pullback((np.ones(2),))
 
 
+def _with_backward(x):
+    y = x * x
+    y.backward()
+    return y
+
+
+def _with_assignment(x):
+    c = mg.tensor(3.0)
+    y = x * c
+    c.assign(5.0)
+    return y
+
+
+@pytest.mark.parametrize(
+    ("f", "message"), [(_with_backward, "a second time"), (_with_assignment, "changed in place since")]
+)
+def test_values_that_are_gone_give_no_derivative(f, message):
+    """The function itself freed or overwrote what its derivative needs: neither mode returns 0 or nonsense."""
+    for derivative in (lambda f: mg.grad(f)(2.0), lambda f: mg.jvp(f, 2.0, 1.0)):
+        with pytest.raises(GraphError, match=message):
+            derivative(f)
+
+
 def test_a_freed_graph_is_not_differentiated_without_a_word():
     w = leaf(2.0)
     y = w * w

@@ -208,6 +208,8 @@ INDICES = [
     (slice(None), [2, 0]),
     ((1, 0), slice(None)),
     (range(2),),
+    ((0, 0),),
+    (slice(None), (1, 1, 2)),
     ([0, 1], slice(None), [3, 3]),
     np.array([[0, 1], [1, 1]]),
     np.array(1),

@@ -16,12 +16,8 @@ def networks():
 
     def make(features=1, latent=1, width=8, seed=0):
         rng = random.default_rng(seed)
-        generator = nn.Sequential(
-            nn.Dense(latent, width, rng=rng), nn.Tanh(), nn.Dense(width, features, rng=rng)
-        )
-        discriminator = nn.Sequential(
-            nn.Dense(features, width, rng=rng), nn.LeakyReLU(), nn.Dense(width, 1, rng=rng)
-        )
+        generator = nn.Sequential(nn.Dense(latent, width, rng=rng), nn.Tanh(), nn.Dense(width, features, rng=rng))
+        discriminator = nn.Sequential(nn.Dense(features, width, rng=rng), nn.LeakyReLU(), nn.Dense(width, 1, rng=rng))
         return generator, discriminator
 
     return make
@@ -54,9 +50,7 @@ def same():
     """Return a function that tells whether two dicts of arrays are equal to the byte."""
 
     def compare(a, b):
-        return a.keys() == b.keys() and all(
-            a[k].dtype == b[k].dtype and a[k].tobytes() == b[k].tobytes() for k in a
-        )
+        return a.keys() == b.keys() and all(a[k].dtype == b[k].dtype and a[k].tobytes() == b[k].tobytes() for k in a)
 
     return compare
 

@@ -2,13 +2,14 @@
 
 import base64
 import dataclasses
+import os
 import re
 
 import numpy as np
 import pytest
 from PIL import Image
 
-from minigan import data, nn
+from minigan import nn
 from minigan.errors import CheckpointError, ConfigError
 from minigan.training import GAN, RunFolder, presets, report
 from minigan.training.report import write_report
@@ -36,7 +37,7 @@ def pictures(page):
 def assert_complete(folder, names):
     """A page that needs nothing from outside and embeds the pictures that lie beside it."""
     page = (folder / "report.html").read_text()
-    assert not re.search(r"""(src|href)\s*=\s*["']?(?!data:|#)""", page)
+    assert not re.search(r"""(src|href)\s*=\s*(?!["']?(data:|#))""", page)
     assert not re.search(r"@import|url\(|<script[^>]+src|<link|<iframe", page)
     embedded = pictures(page)
     files = {name: (folder / name).read_bytes() for name in names}
@@ -149,17 +150,16 @@ def test_a_killed_run_tells_of_what_its_checkpoint_holds(trained, monkeypatch):
     assert [record["step"] for record in shown] == list(range(1, 21))
 
 
-@pytest.mark.parametrize("at", range(5))
-def test_an_interrupt_loses_nothing(trained, monkeypatch, at):
+@pytest.mark.parametrize("name", ["generator_map", "render_report"])
+def test_an_interrupt_loses_nothing(trained, monkeypatch, name):
     _, _, folder = trained("gaussian", snapshots=1)
     before = {p.name: p.read_bytes() for p in folder.iterdir() if p.is_file()}
-    names = ["density1d", "generator_map", "losses", "scores", "render_report"]
 
     def interrupted(*args, **kwargs):
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
-        patch.setattr(report.plots, names[at], interrupted)
+        patch.setattr(report.plots, name, interrupted)
         with pytest.raises(KeyboardInterrupt):
             write_report(folder)
     assert all((folder / name).read_bytes() == content for name, content in before.items())
@@ -170,7 +170,6 @@ def test_an_interrupt_loses_nothing(trained, monkeypatch, at):
 
 def test_a_full_disk(trained, monkeypatch):
     _, _, folder = trained("gaussian", snapshots=1)
-    import os
 
     def full(descriptor):
         raise OSError(28, "No space left on device")
@@ -183,4 +182,3 @@ def test_a_full_disk(trained, monkeypatch):
 def test_a_folder_that_is_no_run(tmp_path):
     with pytest.raises(CheckpointError, match="is not a run folder"):
         write_report(tmp_path)
-    data.gaussian()

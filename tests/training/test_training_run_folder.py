@@ -112,7 +112,9 @@ def test_a_start_that_was_killed_may_start_again_with_the_same_options_only(smal
         (errno.EIO, "{run}: Input/output error"),
     ],
 )
-def test_what_the_file_system_says_is_told_and_nothing_is_lost(run, networks, fit, monkeypatch, contents, code, message):
+def test_what_the_file_system_says_is_told_and_nothing_is_lost(
+    run, networks, fit, monkeypatch, contents, code, message
+):
     before = contents(run)
 
     def broken(descriptor):
@@ -255,7 +257,9 @@ def test_every_damage_is_noticed(run, networks, weights, same):
 def test_damaged_metrics_are_left_out(run, networks, contents):
     whole = RunFolder(run).metrics()
     with open(run / "metrics.jsonl", "ab") as file:
-        file.write(b'\xff\xfe\n[]\nnull\n{"step": 3}\n{"step": "x", "d_loss": 1.0}\n' + b"[" * 100_000 + b"\n{\"step\": 9")
+        file.write(
+            b'\xff\xfe\n[]\nnull\n{"step": 3}\n{"step": "x", "d_loss": 1.0}\n' + b"[" * 100_000 + b'\n{"step": 9'
+        )
     assert RunFolder(run).metrics() == whole
     assert GAN.load(run, *networks()).history == whole
 

@@ -45,7 +45,9 @@ def test_nothing_of_another_run_is_overwritten(small, fit, tmp_path, contents):
     before = contents(tmp_path)
     other = fit(small(seed=2))
     for attempt in (lambda: other.save(tmp_path / "run"), lambda: fit(other, steps=3, out=tmp_path / "run")):
-        with pytest.raises(CheckpointError, match="is not empty; choose another --out, or to go on with it: minigan resume"):
+        with pytest.raises(
+            CheckpointError, match="is not empty; choose another --out, or to go on with it: minigan resume"
+        ):
             attempt()
     assert contents(tmp_path) == before
 

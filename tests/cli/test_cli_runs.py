@@ -1,0 +1,250 @@
+"""Runs from the command line: the same bytes twice, interrupted and killed and resumed, and what comes out of them."""
+
+import csv
+import os
+import re
+import signal
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from minigan.training import GAN, RunFolder
+
+KILL_DRIVER = Path(__file__).with_name("kill_driver.py")
+
+# Run a command that sends itself a signal in the middle of training step 37.
+SIGNALLED = """
+import os, signal, sys
+from minigan.cli import main
+from minigan.training import GAN
+
+fake = GAN.fake
+
+def signalled(self, n):
+    if self.step == 36:
+        GAN.fake = fake
+        os.kill(os.getpid(), int(sys.argv[1]))
+    return fake(self, n)
+
+GAN.fake = signalled
+sys.exit(main(sys.argv[2:]))
+"""
+
+
+def train(preset="gaussian", steps=60, out="run", *more):
+    return "train", preset, "--steps", steps, "--no-report", "--out", out, *more
+
+
+@pytest.fixture
+def undisturbed(minigan, tmp_path, contents):
+    """What 60 steps of `gaussian` leave that nothing disturbs."""
+    assert minigan(*train(out="undisturbed")).code == 0
+    return contents(tmp_path / "undisturbed")
+
+
+def test_the_same_seed_twice_is_the_same_bytes(process, undisturbed, tmp_path, contents):
+    for folder in ("first", "second"):
+        code, out, err = process("-m", "minigan", *train(out=folder), PYTHONHASHSEED="random")
+        assert code == 0, err
+        assert "training into" in out
+        assert contents(tmp_path / folder) == undisturbed
+    assert len(undisturbed) == 3 + 31  # options, metrics, checkpoint, and snapshots every second step
+
+
+@pytest.mark.parametrize("preset", ["mixture1d", "ring", "grid", "glyphs"])
+def test_other_presets_repeat_themselves(minigan, tmp_path, contents, preset):
+    for folder in ("first", "second"):
+        assert minigan(*train(preset, 4, folder)).code == 0
+    assert minigan(*train(preset, 4, "other", "--seed", 1)).code == 0
+    first, second, other = (contents(tmp_path / folder) for folder in ("first", "second", "other"))
+    assert first == second
+    assert first["checkpoint.safetensors"] != other["checkpoint.safetensors"]
+
+
+@pytest.mark.parametrize("name", ["SIGINT", "SIGTERM"])
+def test_a_signal_saves_and_resume_ends_with_the_same_bytes(process, minigan, tmp_path, undisturbed, contents, name):
+    code, _, err = process("-c", SIGNALLED, int(getattr(signal, name)), *train())
+    assert code == 130
+    assert err.splitlines()[-1] == "minigan: stopped at step 37; the run is saved. To go on: minigan resume run"
+    assert "Traceback" not in err
+    assert RunFolder("run").load_checkpoint()[1]["step"] == 37
+    assert minigan("resume", "run", "--no-report").code == 0
+    assert contents(tmp_path / "run") == undisturbed
+
+
+@pytest.mark.parametrize("at", [1, 2, 31, 60])
+def test_an_interrupt_inside_a_step(minigan, tmp_path, undisturbed, contents, one_step_raises, at):
+    with one_step_raises(at, KeyboardInterrupt):
+        code, _, err = minigan(*train())
+    assert code == 130
+    assert re.fullmatch(r"minigan: stopped .*To go on: minigan resume run", err.splitlines()[-1])
+    assert minigan("resume", "run", "--no-report").code == 0
+    assert contents(tmp_path / "run") == undisturbed
+
+
+def test_resume_before_the_first_checkpoint(minigan, tmp_path, undisturbed, contents):
+    """Killed between the first file and the second."""
+    (tmp_path / "run").mkdir()
+    (tmp_path / "run/config.toml").write_bytes(undisturbed["config.toml"])
+    assert minigan("resume", "run", "--no-report").code == 0
+    assert contents(tmp_path / "run") == undisturbed
+
+
+def test_resume_at_step_0(minigan, tmp_path, undisturbed, contents, one_step_raises):
+    """Killed after the first checkpoint and before the second."""
+    with one_step_raises(1, SystemExit(1)):
+        minigan(*train())
+    assert RunFolder("run").load_checkpoint()[1]["step"] == 0
+    assert minigan("resume", "run", "--no-report").code == 0
+    assert contents(tmp_path / "run") == undisturbed
+
+
+def test_train_again_where_a_start_was_killed(minigan, tmp_path, undisturbed, contents, refused):
+    (tmp_path / "run").mkdir()
+    (tmp_path / "run/config.toml").write_bytes(undisturbed["config.toml"])
+    assert "is not empty" in refused(*train(steps=61))
+    assert minigan(*train()).code == 0
+    assert contents(tmp_path / "run") == undisturbed
+
+
+def test_resume_of_a_finished_run_changes_nothing(minigan, tmp_path, undisturbed, contents):
+    for _ in range(2):
+        assert minigan("resume", "undisturbed", "--no-report").code == 0
+        assert contents(tmp_path / "undisturbed") == undisturbed
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("preset", "steps"), [("gaussian", 150), ("mixture1d", 80), ("ring", 40), ("grid", 40)])
+def test_killed_twenty_times(process, tmp_path, contents, preset, steps):
+    """SIGKILL at random moments, for each preset of points."""
+    code, _, err = process(KILL_DRIVER, preset, steps, 20, tmp_path, OPENBLAS_NUM_THREADS="1")
+    assert code == 0, err
+    assert contents(tmp_path / "killed") == contents(tmp_path / "undisturbed")
+
+
+# -- the report at the end -------------------------------------------------------------------------------------------
+
+
+def test_train_ends_with_a_report(minigan, tmp_path):
+    code, out, err = minigan("train", "gaussian", "--steps", 30, "--snapshots", 2, "--out", "run", "--seed", 4)
+    assert code == 0
+    assert out.splitlines() == [
+        "training into run: 30 steps, loss relativistic, seed 4",
+        "report: run/report.html",
+    ]
+    assert (tmp_path / "run/report.html").stat().st_size > 50_000
+    for name in ("D loss=", "G loss=", "D(x)=", "D(G(z))="):
+        assert name in err
+    before = (tmp_path / "run/report.html").read_bytes()
+    (tmp_path / "run/report.html").unlink()
+    assert minigan("report", "run").out == "report: run/report.html\n"
+    assert (tmp_path / "run/report.html").read_bytes() == before
+
+
+def test_an_interrupt_while_the_report_is_made(minigan, tmp_path, monkeypatch):
+    from minigan.training import report
+
+    def interrupted(*args, **kwargs):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(report.plots, "render_report", interrupted)
+        code, _, err = minigan("train", "gaussian", "--steps", 20, "--snapshots", 1, "--out", "run")
+        assert code == 130
+        assert err.splitlines()[-1] == "minigan: stopped; the run is complete. To make its report: minigan report run"
+        assert minigan("report", "run").code == 130
+    assert RunFolder("run").load_checkpoint()[1]["step"] == 20
+    assert minigan("report", "run").code == 0
+    assert (tmp_path / "run/report.html").exists()
+
+
+def test_the_default_folder_tells_preset_and_seed(minigan, tmp_path):
+    code, out, _ = minigan("train", "gaussian", "--steps", 3, "--seed", 9, "--no-report")
+    assert code == 0
+    (folder,) = (tmp_path / "runs").iterdir()
+    assert re.fullmatch(r"gaussian-\d{8}-\d{6}-9", folder.name)
+    assert f"training into runs/{folder.name}: 3 steps" in out
+
+
+def test_options_reach_the_run(minigan, tmp_path):
+    assert minigan(*train("ring", 3, "run", "--loss", "minimax", "--lr-g", "0.5", "--no-standardise")).code == 0
+    config = RunFolder("run").config()
+    assert (config.preset, config.loss, config.lr_g, config.standardise) == ("ring", "minimax", 0.5, False)
+    assert GAN.load("run").loss.name == "minimax"
+
+
+def test_files_of_mnist_are_found_again_from_elsewhere(minigan, tmp_path, monkeypatch):
+    """A relative --data is kept as an absolute one."""
+    (tmp_path / "data").mkdir()
+    pixels = np.random.default_rng(0).integers(0, 256, (20, 28, 28), np.uint8)
+    for name, shape, values in (("images-idx3", (20, 28, 28), pixels), ("labels-idx1", (20,), np.zeros(20, np.uint8))):
+        header = bytes([0, 0, 8, len(shape)]) + np.array(shape, ">u4").tobytes()
+        (tmp_path / f"data/train-{name}-ubyte").write_bytes(header + values.tobytes())
+    assert minigan(*train("mnist", 4, "run", "--data", "data", "--checkpoints", 2)).code == 0
+    monkeypatch.chdir(tmp_path / "data")
+    assert minigan("resume", "../run", "--no-report").code == 0
+
+
+# -- samples and measures --------------------------------------------------------------------------------------------
+
+
+def test_samples_as_arrays_and_as_text(minigan, trained, tmp_path):
+    code, out, err = minigan("sample", "run", "-n", 1500, "--seed", 5, "--out", "a.npz")
+    assert (code, out, err) == (0, "1500 samples of shape (1,) in a.npz\n", "")
+    with np.load("a.npz", allow_pickle=False) as archive:
+        assert archive.files == ["samples"]
+        samples = archive["samples"]
+    assert samples.shape == (1500, 1)
+    assert samples.dtype == np.float32
+    assert np.array_equal(samples, GAN.load("run").sample(1500, seed=5))
+    assert abs(samples.mean() - 4) < 2  # the data's own units
+
+    assert minigan("sample", "run", "--n", 1500, "--seed", 5, "--out", "a.csv").code == 0
+    with open("a.csv", newline="") as file:
+        header, *rows = csv.reader(file)
+    assert header == ["x0"]
+    assert np.array_equal(np.array(rows, np.float32), samples)  # nine digits tell every float32
+
+
+def test_samples_repeat_themselves(minigan, trained):
+    for name in ("a", "b"):
+        assert minigan("sample", "run", "-n", 10, "--out", f"{name}.npz").code == 0
+    assert minigan("sample", "run", "-n", 10, "--seed", 1, "--out", "c.npz").code == 0
+    a, b, c = (Path(f"{name}.npz").read_bytes() for name in "abc")
+    assert a == b != c
+
+
+def test_samples_of_images(minigan):
+    assert minigan(*train("glyphs", 2)).code == 0
+    assert minigan("sample", "run", "-n", 3).code == 0
+    with np.load("samples.npz") as archive:
+        assert archive["samples"].shape == (3, 1, 28, 28)
+    assert minigan("sample", "run", "-n", 3, "--out", "images.csv").code == 0
+    assert len(Path("images.csv").read_text().splitlines()[1].split(",")) == 784
+
+
+def test_a_failed_write_keeps_the_old_samples(minigan, refused, trained, monkeypatch):
+    Path("samples.npz").write_bytes(b"old")
+
+    def full(descriptor):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(os, "fsync", full)
+    assert "samples.npz cannot be written: No space left on device" in refused("sample", "run")
+    assert Path("samples.npz").read_bytes() == b"old"
+    assert sorted(os.listdir()) == ["run", "samples.npz"]
+
+
+def test_measures(minigan, refused, trained):
+    code, out, err = minigan("evaluate", "run")
+    assert (code, err) == (0, "")
+    values = dict(re.split(r" {2,}", line) for line in out.splitlines())
+    floor, w1 = (float(values[name]) for name in ("W1 between two real sets (floor)", "W1 (data units)"))
+    assert float(values["W1 / floor (1 is perfect)"]) == pytest.approx(w1 / floor, rel=1e-3)
+    assert 0.005 < floor < 0.02  # about sd / sqrt(n) of 10,000 samples with sd 0.5
+
+    assert minigan(*train("ring", 3, "plane")).code == 0
+    assert "modes of 8" in minigan("evaluate", "plane").out
+    assert minigan(*train("glyphs", 2, "images")).code == 0
+    assert "no measure for samples of shape (1, 28, 28)" in refused("evaluate", "images")
