@@ -85,9 +85,14 @@ class Optimiser:
         ------
         GraphError
             If another optimiser has taken the parameters over since.
+        ShapeError
+            If a gradient that was set by hand has another shape than its parameter.
         """
         if any(p._data.base is not self._flat._data for p in self.params):
             raise GraphError("step: another optimiser has taken these parameters over; use one for each parameter")
+        for p in self.params:
+            if p.grad is not None and p.grad.shape != p.shape:
+                raise ShapeError(f"step: a gradient has shape {p.grad.shape}, its parameter {p.shape}")
         self.t = [t + (p.grad is not None) for t, p in zip(self.t, self.params, strict=True)]
         with no_grad():
             for part, t, run in self._runs():

@@ -1,8 +1,8 @@
 """Gradient checking: directional derivatives, the checker, and hypothesis strategies for the reader's own tests.
 
-Read in this order: `differences` (the numerical derivative and its error), `directional` (three ways to one number),
-`directions` and `compare` (what is compared with what), `gradients` (the course of a check), `conduct` (everything
-but numbers), `localise` and `diagnosis` (what is wrong, and where), `report`.
+Read in this order: `windows`, `differences` (the numerical derivative and its error), `directional` (three ways to one
+number), `directions` and `compare` (what is compared with what), `gradients` (the course of a check), `conduct` (all
+but numbers), `investigate`, `localise`, `whatif`, `diagnosis` (what is wrong, and where), `report`.
 """
 
 from importlib import import_module as _import_module
@@ -20,7 +20,6 @@ __all__ = [
     "check_gradients",
     "differentiate",
     "directional_derivative",
-    "strategies",
 ]
 
 

@@ -126,7 +126,7 @@ class Comparer:
         terms = self.gradients[argument] * v
         scale = norm(terms)
         numerical = self._differentiate(argument, v, kind, scale, careful)
-        tolerance = _CLAIM_FACTOR * np.finfo(float).eps * float(np.sum(np.abs(terms)))
+        tolerance = _CLAIM_FACTOR * float(np.finfo(float).eps) * float(np.sum(np.abs(terms)))
         return Comparison(argument, index, float(np.sum(terms)), numerical, tolerance, scale)
 
     def _differentiate(self, argument: int, v: np.ndarray, kind: str, scale: float, careful: bool) -> Derivative:

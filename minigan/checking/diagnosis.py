@@ -44,6 +44,8 @@ def diagnose(evidence: Evidence, what_if: WhatIf) -> str:
         return "zero"
     if _few_digits(evidence):
         return "precision"
+    if np.all(evidence.kinks[evidence.bad]):  # outside the interval of a kink: its width fits any relation
+        return next((name for name, rule in _SUBSETS if rule(evidence)), "unknown")
     ratio = common_ratio(evidence)
     if ratio is not None and abs(ratio + 1) < 1e-3:
         return "sign"

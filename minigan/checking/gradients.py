@@ -298,6 +298,11 @@ class _Check:
         for i in self.subject.argnums:
             if proved and i not in proved:
                 self.notes.append(f"nothing was proved about {self.subject.name(i)}: its derivative is zero or hidden")
+        for i, x in enumerate(self.subject.inputs):
+            if type(x) is int:
+                self.notes.append(
+                    f"{self.subject.name(i)} is an integer, so it was held constant: pass {x}.0 to vary it"
+                )
         return GradientReport(
             ok=True,
             seed=self.seed,

@@ -56,7 +56,7 @@ class GradientReport:
     sentence: str = ""
     evaluations: int = 0
     notes: list[str] = field(default_factory=list)
-    comparisons: list[Comparison] = field(default_factory=list)
+    comparisons: list[Comparison] = field(default_factory=list, repr=False)
 
     def __str__(self) -> str:
         lines = self._passed() if self.ok else self._failed()

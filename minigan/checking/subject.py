@@ -197,11 +197,9 @@ def counts_of(subject: Subject) -> set[int]:
 
 
 def _arrays_used_by(f: Any, depth: int = 2) -> list[Any]:
-    """Return the arrays that a Python function takes from outside: closure, defaults, globals, and its own helpers'."""
-    outside: list[Any] = (
-        list(vars(f.__self__).values()) if inspect.ismethod(f) and hasattr(f.__self__, "__dict__") else []
-    )
-    outside += getattr(f, "__defaults__", None) or ()
+    """Return the arrays that a function takes from outside: attributes, closure, defaults, globals, helpers."""
+    holder = f if inspect.isfunction(f) else getattr(f, "__self__", f)  # a method, or an object that can be called
+    outside = [*getattr(holder, "__dict__", {}).values(), *(getattr(f, "__defaults__", None) or ())]
     try:
         variables = inspect.getclosurevars(f)
         outside += [*variables.nonlocals.values(), *variables.globals.values()]

@@ -24,6 +24,12 @@ def _plain(*arrays):
     return [np.require(a, dtype, "CW") for a in arrays]
 
 
+def _if_any(g):
+    """Return the cotangent of saved gates, or, where nobody used them, an array without elements: nothing to add."""
+    unused = g.size and not any(g.strides) and g[0, 0, 0] == 0 or not g.any()
+    return np.empty((0, 0, 0), g.dtype) if unused else g
+
+
 def _input_product(x, w):
     """Return x W^T for all time steps in one product: (T, N, I), (O, I) -> (T, N, O)."""
     return np.matmul(x.reshape(-1, x.shape[-1]), w.T).reshape(*x.shape[:-1], len(w))
@@ -111,7 +117,7 @@ def _lstm_forward(gates, h0, c0, w, b, h, c):
 
 def lstm_backward(gh, gc, gg, gates, c, c0, w_hh):
     """Return (da, dh0, dc0): the cotangents of all pre-activations (T, N, 4H) and of the initial states (N, H)."""
-    gh, gc, gg, gates, c, c0, w_hh = _plain(gh, gc, gg, gates, c, c0, w_hh)
+    gh, gc, gg, gates, c, c0, w_hh = _plain(gh, _if_any(gc), _if_any(gg), gates, c, c0, w_hh)
     da, dh, dc = np.empty_like(gates), np.zeros_like(c0), np.zeros_like(c0)
     _lstm_backward(gh, gc, gg, gates, c, c0, w_hh, da, dh, dc)
     return da, dh, dc
@@ -122,28 +128,41 @@ def _lstm_backward(gh, gc, gg, gates, c, c0, w, da, dh, dc):
     """Fill da; dh and dc, zero at first, end as the cotangents of h0 and c0."""
     T, N, H = c.shape
     one = c.dtype.type(1)
-    tanh_c = np.empty_like(c0[0])
+    tanh_c, slope = np.empty(H, c.dtype), np.empty(4 * H, c.dtype)
     for t in range(T - 1, -1, -1):
         for n in range(N):
-            row, da_n, gg_n = gates[t, n], da[t, n], gg[t, n]
+            row, da_n = gates[t, n], da[t, n]
             i, f, g, o = row[:H], row[H : 2 * H], row[2 * H : 3 * H], row[3 * H :]
             di, df, dg, do = da_n[:H], da_n[H : 2 * H], da_n[2 * H : 3 * H], da_n[3 * H :]
-            gi, gf, gg_g, go = gg_n[:H], gg_n[H : 2 * H], gg_n[2 * H : 3 * H], gg_n[3 * H :]
-            before, dc_n, dh_n, gh_n, gc_n = c[t - 1, n] if t else c0[n], dc[n], dh[n], gh[t, n], gc[t, n]
+            before, dc_n, dh_n, gh_n = c[t - 1, n] if t else c0[n], dc[n], dh[n], gh[t, n]
             tanh_c[:] = c[t, n]
             _tanh(tanh_c)
             for j in range(H):
                 dh_n[j] += gh_n[j]
             for j in range(H):
-                dc_n[j] += gc_n[j] + dh_n[j] * o[j] * (one - tanh_c[j] * tanh_c[j])
+                dc_n[j] += dh_n[j] * o[j] * (one - tanh_c[j] * tanh_c[j])
+            if gc.size:
+                gc_n = gc[t, n]
+                for j in range(H):
+                    dc_n[j] += gc_n[j]
+            for j in range(4 * H):
+                slope[j] = row[j] * (one - row[j])
+            for j in range(2 * H, 3 * H):
+                slope[j] = one - row[j] * row[j]
             for j in range(H):
-                di[j] = (gi[j] + dc_n[j] * g[j]) * i[j] * (one - i[j])
+                di[j] = dc_n[j] * g[j]
             for j in range(H):
-                df[j] = (gf[j] + dc_n[j] * before[j]) * f[j] * (one - f[j])
+                df[j] = dc_n[j] * before[j]
             for j in range(H):
-                dg[j] = (gg_g[j] + dc_n[j] * i[j]) * (one - g[j] * g[j])
+                dg[j] = dc_n[j] * i[j]
             for j in range(H):
-                do[j] = (go[j] + dh_n[j] * tanh_c[j]) * o[j] * (one - o[j])
+                do[j] = dh_n[j] * tanh_c[j]
+            if gg.size:
+                gg_n = gg[t, n]
+                for j in range(4 * H):
+                    da_n[j] += gg_n[j]
+            for j in range(4 * H):
+                da_n[j] *= slope[j]
             for j in range(H):
                 dc_n[j] *= f[j]
         np.dot(da[t], w, dh)
@@ -186,7 +205,7 @@ def _gru_forward(gates, h0, w, b_ih, b_hh, h):
 
 def gru_backward(gh, gg, gates, h, h0, w_hh):
     """Return (da, db, dh0): the cotangents of x W_ih^T + b_ih and of h W_hh^T + b_hh, (T, N, 3H) each, and of h0."""
-    gh, gg, gates, h, h0, w_hh = _plain(gh, gg, gates, h, h0, w_hh)
+    gh, gg, gates, h, h0, w_hh = _plain(gh, _if_any(gg), gates, h, h0, w_hh)
     da = np.empty((*h.shape[:2], len(w_hh)), h.dtype)
     db, dh = np.empty_like(da), np.zeros_like(h0)
     _gru_backward(gh, gg, gates, h, h0, w_hh, da, db, dh)
@@ -199,9 +218,10 @@ def _gru_backward(gh, gg, gates, h, h0, w, da, db, dh):
     T, N, H = h.shape
     one = h.dtype.type(1)
     direct = np.empty_like(h0)  # what reaches h_{t-1} past the matrix product
+    nothing = np.zeros(4 * H, h.dtype)
     for t in range(T - 1, -1, -1):
         for k in range(N):
-            row, da_k, db_k, gg_k = gates[t, k], da[t, k], db[t, k], gg[t, k]
+            row, da_k, db_k, gg_k = gates[t, k], da[t, k], db[t, k], gg[t, k] if gg.size else nothing
             r, z, n, m = row[:H], row[H : 2 * H], row[2 * H : 3 * H], row[3 * H :]
             dr, dz, dn, dm = da_k[:H], da_k[H : 2 * H], da_k[2 * H :], db_k[2 * H :]
             gr, gz, gn, gm = gg_k[:H], gg_k[H : 2 * H], gg_k[2 * H : 3 * H], gg_k[3 * H :]

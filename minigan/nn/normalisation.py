@@ -62,34 +62,27 @@ class _BatchNorm(Module):
             raise ShapeError(
                 f"{type(self).__name__}: x has shape {x.shape}, expected {self.shapes} with C={self.num_features}"
             )
-        per_channel = (-1,) + (1,) * (x.ndim - 2)
-        if self.training:
-            deviation, mean, var = self._batch_statistics(x)
-            if not _frozen.get():
-                self._record(mean, var, x.size // self.num_features)
-        else:
-            deviation = x - self.running_mean.reshape(per_channel)
-            var = self.running_var
-        scale = self.weight / ops.sqrt(var.reshape(-1) + self.eps)
-        return deviation * scale.reshape(per_channel) + self.bias.reshape(per_channel)
-
-    def _batch_statistics(self, x):
-        """Return x - mean, and mean and var with axes of length 1 in the place of those they were taken over."""
-        if x.size // self.num_features < 2:
+        if not self.training:
+            per_channel = (-1,) + (1,) * (x.ndim - 2)
+            scale = self.weight / ops.sqrt(self.running_var + self.eps)
+            shift = self.bias - scale * self.running_mean
+            return x * scale.reshape(per_channel) + shift.reshape(per_channel)
+        m = x.size // self.num_features
+        if m < 2:
             raise ShapeError(
                 f"{type(self).__name__}: x has shape {x.shape}, one value or none for a channel; training needs two "
                 "or more to have a variance. Take a larger batch, or call .eval()"
             )
-        axes = (0, *range(2, x.ndim))
-        mean = ops.mean(x, axis=axes, keepdims=True)
-        deviation = x - mean
-        return deviation, mean, ops.mean(deviation * deviation, axis=axes, keepdims=True)
+        y, mean, var = ops.batch_norm(x, self.weight, self.bias, self.eps)
+        if not _frozen.get():
+            self._record(mean, var, m)
+        return y
 
     def _record(self, mean, var, m):
         """running <- (1 - momentum) running + momentum batch, the variance made unbiased."""
         with no_grad():
             for running, new in ((self.running_mean, mean), (self.running_var, var * (m / (m - 1)))):
-                running.assign((1 - self.momentum) * running + self.momentum * new.reshape(-1).astype(running.dtype))
+                running.assign((1 - self.momentum) * running + self.momentum * new.astype(running.dtype))
             self.num_batches_tracked.assign(self.num_batches_tracked + 1)
 
     def extra_repr(self):

@@ -35,6 +35,7 @@ from minigan.ops.arithmetic import (
 )
 from minigan.ops.convolution import conv2d, conv_transpose2d
 from minigan.ops.linear import affine, einsum, matmul
+from minigan.ops.normalisation import batch_norm
 from minigan.ops.recurrent import gru, lstm, rnn
 from minigan.ops.reductions import max, mean, min, norm, sum, var
 from minigan.ops.shape import (

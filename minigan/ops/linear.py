@@ -144,6 +144,8 @@ def affine(x, weight, bias, activation="identity", slope=0.2):
             f"affine: x has shape {x.shape}, the weight {weight.shape}, the bias {bias.shape}; "
             "expected (..., I), (O, I) and (O,)"
         )
+    if slope < 0:
+        raise ConfigError(f"affine: slope is {slope:g}; it must not be negative, since the derivative is read off y")
     if activation not in ACTIVATIONS:
         raise ConfigError(f"affine: unknown activation {activation!r}; known are {', '.join(ACTIVATIONS)}")
     return _affine(x, weight, bias, activation=activation, slope=SLOPES.get(activation, float(slope)))

@@ -88,7 +88,8 @@ def test_zero_derivatives_are_zero_within_an_error_that_says_how_well():
     assert constant.value == 0
     assert 0 < constant.error < 1e-4
     dead = differentiate(along(lambda x: max(x, 0.0), -1e-3, scale=1.0)[0])
-    assert (dead.value, dead.error) == (0, 0)
+    assert dead.value == 0
+    assert dead.error < 1e-300
     minimum = differentiate(lambda t: t * t)
     assert abs(minimum.value) <= minimum.error < 1e-13
 

@@ -228,3 +228,9 @@ def test_a_function_that_is_not_finite_is_refuted():
     assert "not finite" in report.sentence
     report = mg.check_gradients(lambda x: np.sum(x**2), X, grad=lambda x: x / 0 * 0, raise_on_failure=False)
     assert not report.ok
+
+
+def test_a_python_integer_is_a_constant_beside_floats_and_a_number_alone():
+    report = mg.check_gradients(lambda x, n: x**n, 1.5, 3, grad=lambda x, n: (n * x ** (n - 1), None))
+    assert "'n' is an integer, so it was held constant: pass 3.0 to vary it" in str(report)
+    assert not mg.check_gradients(lambda x: x**2, 3, grad=lambda x: 2 * x).vacuous

@@ -2,8 +2,8 @@
 
 usage: python kill_driver.py PRESET STEPS KILLS FOLDER
 
-Each life is a fork of this process, which has everything imported already: the time of a life is training, not start.
-It dies by SIGKILL, which no code can notice.
+Each life is a fork of this process, which has everything imported and compiled: the time of a life is training, not
+start. It dies by SIGKILL, which no code can notice.
 """
 
 import os
@@ -12,8 +12,9 @@ import signal
 import sys
 import time
 
+from tqdm import tqdm
+
 from minigan.cli import main
-from minigan.training import presets, report  # noqa: F401  imported before the first fork
 
 
 def live(*args):
@@ -37,19 +38,22 @@ def wait(pid):
 def drive(preset, steps, kills, folder):
     moments = random.Random(0)
     train = ("train", preset, "--steps", steps, "--no-report", "--out")
+    tqdm.monitor_interval = 0  # no thread that a fork would not inherit
+    main(["train", preset, "--steps", "2", "--no-report", "--out", f"{folder}/warm"])
+    main(["resume", f"{folder}/warm", "--no-report"])
     start = time.monotonic()
     assert wait(live(*train, f"{folder}/undisturbed")) == 0
     duration = time.monotonic() - start
 
-    run, killed = f"{folder}/killed", 0
-    while killed < int(kills):
+    run = f"{folder}/killed"
+    for _ in range(int(kills)):
         begun = os.path.exists(f"{run}/config.toml")
         pid = live("resume", run, "--no-report") if begun else live(*train, run)
-        time.sleep(moments.uniform(0, 0.25 * duration))
+        time.sleep(moments.uniform(0, 0.2 * duration))
         os.kill(pid, signal.SIGKILL)
-        killed += 1
         code = wait(pid)
         assert code in (0, -signal.SIGKILL), f"a life ended with exit code {code}"
+        print("killed" if code else "done already", flush=True)
     begun = os.path.exists(f"{run}/config.toml")
     assert wait(live("resume", run, "--no-report") if begun else live(*train, run)) == 0
 

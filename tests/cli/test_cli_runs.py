@@ -115,11 +115,13 @@ def test_resume_of_a_finished_run_changes_nothing(minigan, tmp_path, undisturbed
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("preset", "steps"), [("gaussian", 150), ("mixture1d", 80), ("ring", 40), ("grid", 40)])
+@pytest.mark.parametrize(("preset", "steps"), [("gaussian", 150), ("mixture1d", 80), ("ring", 40)])
 def test_killed_twenty_times(process, tmp_path, contents, preset, steps):
-    """SIGKILL at random moments, for each preset of points."""
-    code, _, err = process(KILL_DRIVER, preset, steps, 20, tmp_path, OPENBLAS_NUM_THREADS="1")
+    """SIGKILL at random moments."""
+    code, out, err = process(KILL_DRIVER, preset, steps, 20, tmp_path, OPENBLAS_NUM_THREADS="1")
     assert code == 0, err
+    assert out.count("killed\n") + out.count("done already\n") == 20
+    assert out.count("killed\n") >= 3  # how many it takes to be done depends on the machine
     assert contents(tmp_path / "killed") == contents(tmp_path / "undisturbed")
 
 

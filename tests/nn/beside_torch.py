@@ -47,8 +47,11 @@ def exchange(torch, ours, theirs, folder):
     ours.load_state_dict(before)
 
 
-def compare(torch, ours, theirs, x, seed=0):
-    """Output y, gradients of <y, g> and the gradients of the squared length of those, of input and all parameters."""
+def compare(torch, ours, theirs, x, seed=987654):
+    """Output y, gradients of <y, g> and the gradients of the squared length of those, of input and all parameters.
+
+    `seed` draws g, and is no seed that draws x: normalisation has no gradient along x itself.
+    """
     theirs.double()
     theirs.load_state_dict({name: torch.from_numpy(value) for name, value in ours.state_dict().items()})
     x_ours, x_theirs = mg.tensor(x, requires_grad=True), torch.tensor(x, requires_grad=True)

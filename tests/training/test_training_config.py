@@ -142,4 +142,4 @@ def test_no_damage_ends_in_anything_but_a_clear_error():
             Config.from_toml(text.decode())
         except MiniganError:
             refused += 1
-    assert 0.8 * DAMAGED < refused  # the rest changed one digit into another
+    assert refused > 0.8 * DAMAGED  # the rest changed one digit into another

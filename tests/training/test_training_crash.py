@@ -223,7 +223,8 @@ def test_a_full_disk_at_any_write(small, fit, tmp_path, monkeypatch, contents, u
                 fit(small(ema=0.9), out=run)
                 break
             except CheckpointError as error:
-                assert "is full; free some space, then" in str(error)
+                said = str(error)
+        assert "is full; free some space, then" in said
         go_on(run)
         assert contents(run) == undisturbed, f"the disk was full at write number {at}"
     assert at == WRITES

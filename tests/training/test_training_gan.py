@@ -56,7 +56,7 @@ def test_one_step_is_the_step_on_paper():
 
 
 def test_penalties_enter_with_half_their_weight():
-    """On D(x) = v x + c, R1 = R2 = v^2, so gamma/2 R1 pulls v by gamma v: with a zero loss gradient only that is left."""
+    """On D(x) = v x + c, R1 = R2 = v^2: each adds gamma v to the gradient of v, and nothing to that of c."""
     step = {}
     for gamma in (0.0, 1e-3, 1e3):
         gan = GAN(Line(1.0, 0.0), Line(0.5, 0.0), latent_normals=1, lr_d=0.01, lr_g=0.0, r1=gamma, r2=gamma, beta1=0.0)
@@ -316,7 +316,7 @@ def test_the_networks_see_standardised_data(small, monkeypatch, points):
 
 
 def test_constant_data_cannot_be_standardised(small):
-    with pytest.raises(DataError, match="standard deviation 0.0; leave it out"):
+    with pytest.raises(DataError, match=r"standard deviation 0\.0; leave it out"):
         small(standardise=True).fit(np.full((10, 1), 3.0))
     assert small().fit(np.full((10, 1), 3.0), progress=False).step == 12
 

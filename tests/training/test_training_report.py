@@ -141,7 +141,7 @@ def test_damaged_snapshots_and_metrics_do_not_stop_it(trained):
 
 def test_a_killed_run_tells_of_what_its_checkpoint_holds(trained, monkeypatch):
     """Lines past the last checkpoint are of steps that will be done again."""
-    gan, source, folder = trained("gaussian", steps=20, checkpoints=2)
+    gan, _, folder = trained("gaussian", steps=20, checkpoints=2)
     RunFolder(folder).append_metrics({**gan.history[-1], "step": 30, "d_loss": 1e9})
     shown = []
     monkeypatch.setattr(report.plots, "losses", lambda history, **_: shown.extend(history) or real(history))

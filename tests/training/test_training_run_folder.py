@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import safetensors.numpy
 
-from minigan.errors import CheckpointError, MiniganError
+from minigan.errors import CheckpointError
 from minigan.training import GAN, Config, RunFolder
 
 DAMAGED = 200  # variants of a damaged checkpoint
@@ -246,8 +246,7 @@ def test_every_damage_is_noticed(run, networks, weights, same):
         path.write_bytes(data)
         try:
             loaded = GAN.load(run, *networks())
-        except MiniganError as error:
-            assert "checkpoint" in str(error)
+        except CheckpointError:
             refused += 1
         else:
             assert same(weights(loaded), whole)
@@ -291,5 +290,5 @@ def test_what_should_be_a_file_and_is_a_folder(run, networks, name):
 
 def test_options_that_are_no_text(run, networks):
     (run / "config.toml").write_bytes(b"\xff\xfe\x00")
-    with pytest.raises(CheckpointError, match="config.toml cannot be read"):
+    with pytest.raises(CheckpointError, match=r"config\.toml cannot be read"):
         GAN.load(run, *networks())

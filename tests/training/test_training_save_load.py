@@ -168,7 +168,7 @@ def test_the_checkpoint_is_a_file_that_others_read(small, fit, tmp_path):
 
 
 def test_a_folder_that_is_no_run(tmp_path):
-    with pytest.raises(CheckpointError, match="is not a run folder: it has no config.toml"):
+    with pytest.raises(CheckpointError, match=r"is not a run folder: it has no config\.toml"):
         GAN.load(tmp_path)
     RunFolder(tmp_path).save_config(Config())
     with pytest.raises(CheckpointError, match="has no checkpoint yet"):
