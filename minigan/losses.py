@@ -13,8 +13,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from minigan.engine import Domain, as_tensor, no_grad, primitive
-from minigan.engine.domain import REAL, random_shape
+from minigan.domains import REAL, Domain, random_shape
+from minigan.engine import as_tensor, no_grad, primitive
 from minigan.errors import ConfigError, ShapeError
 from minigan.ops import mean, sigmoid, softplus
 

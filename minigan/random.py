@@ -2,7 +2,8 @@
 
 import numpy as np
 
-from minigan.engine import Domain, modes, primitive
+from minigan.domains import Domain
+from minigan.engine import modes, primitive
 
 _NOTHING_TO_CHECK = Domain(
     lambda rng, side: ((), {"generator": rng, "shape": (side,), "dtype": np.dtype("f8")}), order=0

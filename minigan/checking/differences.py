@@ -115,7 +115,9 @@ class _Sweep:
 
     @property
     def best(self) -> Window:
-        return min(self.windows, key=lambda w: w.fit.error)
+        """The window of smallest error; one that is too wide to see what phi does counts only if there is no other."""
+        resolved = [w for w in self.windows if w.fit.resolved]
+        return min(resolved or self.windows, key=lambda w: w.fit.error)
 
     @property
     def done(self) -> bool:
@@ -157,12 +159,13 @@ class _Sweep:
 
     def _good(self, window: Window) -> bool:
         fit = window.fit
-        return not window.flat and fit.error <= self.enough * max(abs(fit.value), self.scale, 0.01 * fit.secant)
+        small = fit.resolved and not window.flat
+        return small and fit.error <= self.enough * max(abs(fit.value), self.scale, 0.01 * fit.secant)
 
     def _hopeless(self) -> bool:
         """Whether smaller steps cannot help: phi is flat, or drowns in noise that is known by now."""
         last = self.windows[-1].fit
-        if self.windows[-1].flat:
+        if self.windows[-1].flat and last.resolved:
             return True
         before = self.windows[-2].fit if len(self.windows) > 1 else last
         if before is last or not before.explained:
@@ -207,7 +210,10 @@ def _conclude(sweep: _Sweep) -> Derivative:
 
 def _kink(windows: tuple[Window, ...]) -> Derivative | None:
     """Look for two one-sided derivatives that differ by more than their errors."""
-    left, right = (min((w.one_sided(side) for w in windows), key=lambda fit: fit.error) for side in (-1, 1))
+    sides = [[w.one_sided(side) for w in windows] for side in (-1, 1)]
+    if not all(any(fit.resolved for fit in side) for side in sides):
+        return None
+    left, right = (min((fit for fit in side if fit.resolved), key=lambda fit: fit.error) for side in sides)
     gap, errors = abs(right.value - left.value), left.error + right.error
     if gap <= 4 * errors:
         return None

@@ -18,7 +18,7 @@ from typing import Any
 
 import numpy as np
 
-from minigan.engine.domain import POSITIVE, REAL, UNIT, Domain, Interval
+from minigan.domains import POSITIVE, REAL, UNIT, Domain, Interval
 
 try:
     from hypothesis import strategies as st

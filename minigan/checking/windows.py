@@ -19,6 +19,7 @@ CENTRE = len(_HALF)
 _NOISE_FACTOR = 16.0  # Student's t with 5 degrees of freedom: one in 60,000 for Gaussian noise; rounding is bounded
 _TRUNCATION_FACTOR = 3.0
 _UNDERFLOW = 2.0**10 * float(np.finfo(float).smallest_subnormal)  # there, floats have no relative precision
+_ROUNDING_ONLY = 100.0  # so many times the rounding of the values may be left over where nothing else is to be seen
 _EXPLAINED = 1e-2  # a fit that leaves less than this of the variation has seen the function
 
 Polynomial = tuple[np.ndarray, np.ndarray]  # Vandermonde matrix and its pseudo-inverse: coefficients = inverse @ values
@@ -43,6 +44,7 @@ class Fit:
     rounding: float  # what that noise makes of the derivative
     secant: float  # steepest mean slope of phi seen on the window
     explained: bool  # the polynomial accounts for the variation of phi
+    resolved: bool  # or else nothing is left over but the rounding of phi's values
 
     @property
     def error(self) -> float:
@@ -123,6 +125,7 @@ def _least_squares(h: float, values: np.ndarray, rounding: float, polynomials: t
     left_over = changes - matrix @ coefficients
     measured = math.sqrt(left_over @ left_over / (matrix.shape[0] - matrix.shape[1]))
     noise = max(measured, rounding / unit)
+    explained = measured < _EXPLAINED and spread > 0
     slope = float(coefficients[1])
     return Fit(
         value=slope * unit / h,
@@ -130,5 +133,6 @@ def _least_squares(h: float, values: np.ndarray, rounding: float, polynomials: t
         noise=noise * unit,
         rounding=_NOISE_FACTOR * noise * float(np.linalg.norm(inverse[1])) * unit / h,
         secant=spread / h,
-        explained=measured < _EXPLAINED and spread > 0,
+        explained=explained,
+        resolved=explained or measured <= _ROUNDING_ONLY * rounding / unit,
     )

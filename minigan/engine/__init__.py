@@ -4,7 +4,6 @@
 `reverse` and `forward` (derivatives), `transforms` (functions of functions); `modes` and `anomaly` on the side.
 """
 
-from minigan.engine.domain import Domain
 from minigan.engine.modes import default_dtype, detect_anomaly, enable_grad, modes, no_grad, recording, unfused
 from minigan.engine.primitive import REGISTRY, Node, Primitive, bind, primitive
 from minigan.engine.tensor import Tensor, as_tensor, tensor
@@ -12,7 +11,6 @@ from minigan.engine.transforms import grad, hvp, jvp, value_and_grad, vjp
 
 __all__ = [
     "REGISTRY",
-    "Domain",
     "Node",
     "Primitive",
     "Tensor",

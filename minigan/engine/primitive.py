@@ -8,8 +8,8 @@ from typing import Any
 
 import numpy as np
 
+from minigan.domains import Domain
 from minigan.engine import anomaly
-from minigan.engine.domain import Domain
 from minigan.engine.modes import modes
 from minigan.engine.tensor import Tensor, numbers, tensor
 from minigan.errors import GraphError, MissingRuleError

@@ -26,7 +26,7 @@ def _plain(*arrays):
 
 def _if_any(g):
     """Return the cotangent of saved gates, or, where nobody used them, an array without elements: nothing to add."""
-    unused = g.size and not any(g.strides) and g[0, 0, 0] == 0 or not g.any()
+    unused = (g.size and not any(g.strides) and g[0, 0, 0] == 0) or not g.any()
     return np.empty((0, 0, 0), g.dtype) if unused else g
 
 

@@ -2,8 +2,8 @@
 
 import numpy as np
 
+from minigan.domains import REAL, Domain, Interval, elementwise, random_shape
 from minigan.engine import primitive
-from minigan.engine.domain import REAL, Domain, Interval, elementwise, random_shape
 from minigan.kernels import elementwise as kernels
 from minigan.ops.arithmetic import where
 from minigan.ops.reductions import sum

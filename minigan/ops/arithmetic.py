@@ -5,8 +5,8 @@ A rule speaks of one element: the engine sums a cotangent over the axes along wh
 
 import numpy as np
 
+from minigan.domains import REAL, Domain, Interval, broadcastable_shapes, elementwise
 from minigan.engine import Tensor, primitive
-from minigan.engine.domain import REAL, Domain, Interval, broadcastable_shapes, elementwise
 from minigan.ops.smooth import log
 
 NONZERO = Interval(low=0.2)

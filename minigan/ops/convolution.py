@@ -10,8 +10,8 @@ weight is dT/dw, of x and y. So each one's derivatives are the other two, and de
 
 import numpy as np
 
+from minigan.domains import REAL, Domain
 from minigan.engine import as_tensor, primitive
-from minigan.engine.domain import REAL, Domain
 from minigan.errors import ConfigError, ShapeError
 from minigan.kernels import convolution as kernels
 from minigan.ops.linear import einsum

@@ -2,8 +2,8 @@
 
 import numpy as np
 
+from minigan.domains import REAL, Domain, Interval, random_shape
 from minigan.engine import as_tensor, primitive
-from minigan.engine.domain import REAL, Domain, Interval, random_shape
 from minigan.errors import ConfigError, ShapeError
 from minigan.kernels import elementwise as kernels
 from minigan.ops import activations

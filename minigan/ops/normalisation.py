@@ -2,8 +2,8 @@
 
 import functools
 
+from minigan.domains import REAL, Domain, Interval
 from minigan.engine import as_tensor, primitive, vjp
-from minigan.engine.domain import REAL, Domain, Interval
 from minigan.errors import ShapeError
 from minigan.kernels import normalisation as kernels
 from minigan.ops.reductions import mean, sum

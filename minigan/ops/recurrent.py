@@ -12,8 +12,8 @@ steps at once, as in a dense layer with T N rows, and stands here, in the rules:
 
 import numpy as np
 
+from minigan.domains import Domain
 from minigan.engine import as_tensor, primitive
-from minigan.engine.domain import Domain
 from minigan.errors import ConfigError, ShapeError
 from minigan.kernels import recurrent as kernels
 from minigan.ops.activations import relu, sigmoid

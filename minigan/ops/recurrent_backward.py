@@ -40,8 +40,8 @@ and a second derivative goes the usual way: through the backward pass, then thro
 
 import functools
 
+from minigan.domains import Domain, Interval
 from minigan.engine import primitive, vjp
-from minigan.engine.domain import Domain, Interval
 from minigan.kernels import recurrent as kernels
 from minigan.ops.activations import gate
 from minigan.ops.linear import matmul

@@ -2,8 +2,8 @@
 
 import numpy as np
 
+from minigan.domains import REAL, reduction
 from minigan.engine import as_tensor, primitive
-from minigan.engine.domain import REAL, reduction
 from minigan.ops.arithmetic import divide, equal, where
 from minigan.ops.shape import broadcast_to, reshape
 from minigan.ops.smooth import sqrt

@@ -2,8 +2,8 @@
 
 import numpy as np
 
+from minigan.domains import REAL, Domain, broadcastable_shapes, elementwise, random_shape
 from minigan.engine import Tensor, as_tensor, primitive
-from minigan.engine.domain import REAL, Domain, broadcastable_shapes, elementwise, random_shape
 from minigan.errors import MiniganError, ShapeError
 
 

@@ -3,8 +3,8 @@
 import numpy as np
 import scipy.special
 
+from minigan.domains import POSITIVE, REAL, Interval, elementwise
 from minigan.engine import primitive
-from minigan.engine.domain import POSITIVE, REAL, Interval, elementwise
 
 MODERATE = Interval(-20, 20)  # where exp and its kin neither overflow nor lose the difference to 1
 

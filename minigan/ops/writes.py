@@ -2,8 +2,8 @@
 
 import numpy as np
 
+from minigan.domains import REAL, Domain, random_shape
 from minigan.engine import primitive
-from minigan.engine.domain import REAL, Domain, random_shape
 from minigan.engine.primitive import lift
 from minigan.errors import ShapeError
 from minigan.kernels import updates

@@ -5,8 +5,8 @@ import pytest
 
 import minigan as mg
 from minigan.checking import GradientReport
+from minigan.domains import REAL, elementwise
 from minigan.engine import Primitive, bind
-from minigan.engine.domain import REAL, elementwise
 from minigan.errors import DTypeError, GradientCheckError, ShapeError
 
 RNG = np.random.default_rng(0)

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from minigan.checking import check_gradients, strategies
-from minigan.engine.domain import (
+from minigan.domains import (
     POSITIVE,
     REAL,
     UNIT,

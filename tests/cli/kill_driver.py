@@ -10,6 +10,7 @@ import os
 import random
 import signal
 import sys
+import threading
 import time
 
 from tqdm import tqdm
@@ -22,6 +23,8 @@ def live(*args):
     sys.stdout.flush()
     if pid := os.fork():
         return pid
+    signal.alarm(120)  # a life that hangs shall not go on for ever
+    tqdm.set_lock(threading.RLock())  # tqdm's own is shared by forks: one killed while it writes would block the others
     code = 1
     try:
         code = main(list(args))
@@ -39,6 +42,7 @@ def drive(preset, steps, kills, folder):
     moments = random.Random(0)
     train = ("train", preset, "--steps", steps, "--no-report", "--out")
     tqdm.monitor_interval = 0  # no thread that a fork would not inherit
+    tqdm.set_lock(threading.RLock())
     main(["train", preset, "--steps", "2", "--no-report", "--out", f"{folder}/warm"])
     main(["resume", f"{folder}/warm", "--no-report"])
     start = time.monotonic()

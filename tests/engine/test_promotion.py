@@ -70,6 +70,10 @@ def test_lists_keep_the_precision_of_their_company():
     assert ([0.1, 0.2] * t).numpy().tolist() == [0.1, 0.2]
 
 
+def test_a_number_keeps_the_precision_of_the_widest_company():
+    assert mg.where(np.zeros(1, "f4"), np.zeros(1), 0.1).item() == 0.1
+
+
 def test_integers_and_lists():
     t = mg.tensor(np.array([1, 2]))
     assert (t + [1, 2]).dtype == "i8"

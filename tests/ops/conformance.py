@@ -8,7 +8,8 @@ import copy
 import numpy as np
 
 from minigan.checking.differences import differentiate
-from minigan.engine import Domain, Tensor, bind, jvp, vjp
+from minigan.domains import Domain
+from minigan.engine import Tensor, bind, jvp, vjp
 from minigan.engine.primitive import rules_of
 
 LAYOUTS = ("C", "F", "strided", "reversed", "read-only")

@@ -64,6 +64,8 @@ CALLS = {
     "clip": (lambda x: mg.clip(x, -0.5, 0.5), (A,)),
     "clip below": (lambda x: mg.clip(x, 0.1), (A,)),
     "clip by tensors": (mg.clip, (A, B - 0.7, B + 0.7)),
+    "clip above by a tensor": (lambda x, high: mg.clip(x, None, high), (A, B)),
+    "clip between a number and a tensor": (lambda x, high: mg.clip(x, -0.2, high), (A, B)),
     "sum": (mg.sum, (A,)),
     "sum axis": (lambda x: mg.sum(x, axis=(0, -1), keepdims=True), (CUBE,)),
     "mean": (mg.mean, (A,)),

@@ -63,6 +63,8 @@ THEIRS = {
     "clip": lambda x: torch.clip(x, -0.5, 0.5),
     "clip below": lambda x: torch.clip(x, 0.1),
     "clip by tensors": lambda x, low, high: torch.minimum(torch.maximum(x, low), high),
+    "clip above by a tensor": torch.minimum,
+    "clip between a number and a tensor": lambda x, high: torch.minimum(torch.clamp(x, -0.2), high),
     "sum": torch.sum,
     "sum axis": lambda x: torch.sum(x, (0, -1), keepdim=True),
     "mean": torch.mean,

@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 
 import minigan.losses  # fills the registry, with minigan.ops below it
 import minigan.random  # noqa: F401
-from minigan.engine import REGISTRY, Domain, Tensor, primitive
+from minigan.domains import Domain
+from minigan.engine import REGISTRY, Tensor, primitive
 from minigan.engine.primitive import rules_of
 from minigan.errors import ShapeError
 
