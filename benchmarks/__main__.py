@@ -9,7 +9,7 @@ HEADINGS = {
     "presets": "Quality and time of the presets on the line, over seeds",
     "startup": "Time from the shell to the first answer",
     "memory": "Peak memory of training on MNIST",
-    "convolution": "Convolutions of a DCGAN, forward and backward, against PyTorch",
+    "convolution": "The convolutions of a DCGAN, against PyTorch",
 }
 
 

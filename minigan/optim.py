@@ -33,7 +33,6 @@ def flatten(parameters):
     buffer = Tensor(np.concatenate([p._data.reshape(-1) for p in parameters]))
     for p, piece in zip(parameters, _pieces(buffer._data, parameters), strict=True):
         p._data = piece.reshape(p.shape)
-        p._version = buffer._version  # a write to the buffer is a write to each of them
     return buffer
 
 
@@ -49,7 +48,7 @@ def _common_buffer(parameters):
     for p, piece in zip(parameters, _pieces(base, parameters), strict=True):
         if p._data.base is not base or p._data.ctypes.data != piece.ctypes.data:
             return None
-    return Tensor(base, version=parameters[0]._version)
+    return Tensor(base)
 
 
 class Optimiser:
@@ -98,6 +97,8 @@ class Optimiser:
             for part, t, run in self._runs():
                 np.concatenate([p.grad._data.reshape(-1) for p in run], out=self._grad[part])
                 self._update(t, *(self._part(x, part) for x in self._arrays()))
+                for p in run:
+                    p._version[0] += 1  # a write to the buffer is a write to each of its views
 
     def _runs(self):
         """Yield neighbours that all move for the t-th time: their slice of the flat buffer, t, the parameters."""

@@ -616,3 +616,13 @@ def test_bilinear_game(alternating, growth):
                 player.step()
             radius *= growth
             assert np.hypot(x.item(), y.item()) == pytest.approx(radius, rel=1e-12)
+
+
+def test_an_optimiser_built_after_the_recording_does_not_hide_its_writes():
+    w = mg.nn.Parameter(np.ones(3))
+    loss = (w * w).sum()
+    optimiser = mg.optim.SGD([w], lr=0.1)
+    loss.backward(retain_graph=True)  # the move into the flat buffer changed no value
+    optimiser.step()
+    with pytest.raises(GraphError, match="changed in place"):
+        loss.backward()

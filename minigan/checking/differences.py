@@ -158,9 +158,11 @@ class _Sweep:
             self.look(self.best.h * math.sqrt(RATIO))
 
     def _good(self, window: Window) -> bool:
+        """Small beside the derivative; or, where that is zero, beside the slopes that phi has within its own scale."""
         fit = window.fit
-        small = fit.resolved and not window.flat
-        return small and fit.error <= self.enough * max(abs(fit.value), self.scale, 0.01 * fit.secant)
+        slopes = 0.01 * fit.secant if window.h <= START else 0.0
+        small = fit.error <= self.enough * max(abs(fit.value), self.scale, slopes)
+        return small and fit.resolved and not window.flat
 
     def _hopeless(self) -> bool:
         """Whether smaller steps cannot help: phi is flat, or drowns in noise that is known by now."""

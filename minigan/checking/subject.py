@@ -48,6 +48,7 @@ class Subject:
         if not any(is_float(x) for x in self.original):  # all integers: the caller means numbers, not indices
             self.original = [np.asarray(x, dtype=float) if _is_integer(x) else x for x in self.original]
         self.inputs = [x.astype(np.float64) if is_float(x) else x for x in self.original]
+        self.scalars = {i for i, x in enumerate(inputs) if isinstance(x, int | float | np.generic)}
         self.argnums = [i for i, x in enumerate(self.inputs) if is_float(x)]
         if not self.argnums:
             kinds = ", ".join(type(x).__name__ for x in inputs) or "nothing"
@@ -98,7 +99,7 @@ class PlainFunction(Subject):
 
     def values(self, inputs: Sequence[Any]) -> Arrays:
         self.calls += 1
-        given = _copies(inputs)
+        given = self._copies(inputs)
         result = self.f(*given)
         self._note_mutation(inputs, given)
         result = result.data if isinstance(result, Tensor) else result
@@ -119,11 +120,16 @@ class PlainFunction(Subject):
 
     def raw_gradients(self, inputs: Sequence[Any]) -> list[Any]:
         """Return what `grad` returns, one entry for each of `argnums`, copied."""
-        given = _copies(inputs)
+        given = self._copies(inputs)
         result = self.grad(*given)
         self._note_mutation(inputs, given)
         parts = _one_per_input(result, len(inputs), self.argnums)
         return [None if parts[i] is None else _to_array(parts[i]) for i in self.argnums]
+
+    def _copies(self, inputs: Sequence[Any]) -> list[Any]:
+        """Copy the arrays; what was given as a number stays one (np.float64 is a float)."""
+        copies = [x.copy(order="K") if isinstance(x, np.ndarray) else x for x in inputs]
+        return [x[()] if i in self.scalars and isinstance(x, np.ndarray) else x for i, x in enumerate(copies)]
 
 
 class TensorFunction(Subject):
@@ -228,10 +234,6 @@ def _as_input(x: Any, position: int) -> Any:
     if isinstance(x, np.ndarray) and x.dtype.kind == "c":
         raise DTypeError(f"check_gradients: argument {position} is complex; pass its real and imaginary parts as two")
     return x
-
-
-def _copies(inputs: Sequence[Any]) -> list[Any]:
-    return [x.copy(order="K") if isinstance(x, np.ndarray) else x for x in inputs]
 
 
 def _same(a: np.ndarray, b: Any) -> bool:

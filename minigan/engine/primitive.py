@@ -12,7 +12,7 @@ from minigan.domains import Domain
 from minigan.engine import anomaly
 from minigan.engine.modes import modes
 from minigan.engine.tensor import Tensor, numbers, tensor
-from minigan.errors import GraphError, MissingRuleError
+from minigan.errors import GraphError, MissingRuleError, ShapeError
 
 Rule = Callable[..., Any]
 
@@ -149,7 +149,13 @@ def bind(primitive: Primitive, *args: Any, **params: Any) -> Any:
         return primitive.reference(*args, **params)
     if primitive.mutates:
         _guard_writes(primitive, args)
-    values = primitive.impl(*[x._data for x in args], **params)
+    try:
+        values = primitive.impl(*[x._data for x in args], **params)
+    except ValueError as error:
+        if "broadcast" not in str(error) or isinstance(error, ShapeError):
+            raise
+        shapes = " and ".join(str(x.shape) for x in args)
+        raise ShapeError(f"{primitive.name}: shapes {shapes} do not broadcast together") from error
     for i in primitive.mutates:
         args[i]._version[0] += 1
     several = type(values) is tuple

@@ -39,6 +39,10 @@ class Tensor:
         index: int = 0,
         version: list[int] | None = None,
     ) -> None:
+        if not isinstance(data, np.ndarray):
+            if not isinstance(data, np.generic):
+                raise TypeError(f"Tensor wraps an array, got {type(data).__name__}; mg.tensor(...) makes one of it")
+            data = np.asarray(data)
         self._data = data
         self.requires_grad = requires_grad
         self.grad: Tensor | None = None

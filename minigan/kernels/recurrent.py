@@ -24,10 +24,10 @@ def _plain(*arrays):
     return [np.require(a, dtype, "CW") for a in arrays]
 
 
-def _if_any(g):
-    """Return the cotangent of saved gates, or, where nobody used them, an array without elements: nothing to add."""
-    unused = (g.size and not any(g.strides) and g[0, 0, 0] == 0) or not g.any()
-    return np.empty((0, 0, 0), g.dtype) if unused else g
+def _or_nothing(g):
+    """Return the cotangent g, or an array without elements where g is one zero, repeated: then nothing is added."""
+    zero = g.size == 0 or (not any(g.strides) and g[0, 0, 0] == 0)
+    return np.empty((0, 0, 0), g.dtype) if zero else g
 
 
 def _input_product(x, w):
@@ -69,7 +69,8 @@ def _sigmoid(x):
     one, half = x.dtype.type(1), x.dtype.type(0.5)
     if x.itemsize == 8:
         for i in range(x.size):
-            x[i] = one / (one + math.exp(-x[i]))
+            e = math.exp(-abs(x[i]))  # never overflows
+            x[i] = (one if x[i] >= 0 else e) / (one + e)
     else:
         for i in range(x.size):
             x[i] *= half
@@ -117,7 +118,7 @@ def _lstm_forward(gates, h0, c0, w, b, h, c):
 
 def lstm_backward(gh, gc, gg, gates, c, c0, w_hh):
     """Return (da, dh0, dc0): the cotangents of all pre-activations (T, N, 4H) and of the initial states (N, H)."""
-    gh, gc, gg, gates, c, c0, w_hh = _plain(gh, _if_any(gc), _if_any(gg), gates, c, c0, w_hh)
+    gh, gc, gg, gates, c, c0, w_hh = _plain(gh, _or_nothing(gc), _or_nothing(gg), gates, c, c0, w_hh)
     da, dh, dc = np.empty_like(gates), np.zeros_like(c0), np.zeros_like(c0)
     _lstm_backward(gh, gc, gg, gates, c, c0, w_hh, da, dh, dc)
     return da, dh, dc
@@ -205,7 +206,7 @@ def _gru_forward(gates, h0, w, b_ih, b_hh, h):
 
 def gru_backward(gh, gg, gates, h, h0, w_hh):
     """Return (da, db, dh0): the cotangents of x W_ih^T + b_ih and of h W_hh^T + b_hh, (T, N, 3H) each, and of h0."""
-    gh, gg, gates, h, h0, w_hh = _plain(gh, _if_any(gg), gates, h, h0, w_hh)
+    gh, gg, gates, h, h0, w_hh = _plain(gh, _or_nothing(gg), gates, h, h0, w_hh)
     da = np.empty((*h.shape[:2], len(w_hh)), h.dtype)
     db, dh = np.empty_like(da), np.zeros_like(h0)
     _gru_backward(gh, gg, gates, h, h0, w_hh, da, db, dh)

@@ -4,7 +4,7 @@ import numpy as np
 
 from minigan.domains import REAL, Domain, broadcastable_shapes, elementwise, random_shape
 from minigan.engine import Tensor, as_tensor, primitive
-from minigan.errors import MiniganError, ShapeError
+from minigan.errors import DTypeError, MiniganError, ShapeError
 
 
 @primitive(vjp=(lambda g, out, x: g,), domain=elementwise(REAL))
@@ -208,6 +208,8 @@ def getitem(x, index):
 def _plain(part):
     """Index arrays become constants of their own: a later change must not reach the recorded equation."""
     if isinstance(part, Tensor):
+        if part.dtype.kind == "f":
+            raise DTypeError(f"an index has dtype {part.dtype}; make it with mg.tensor(..., dtype=int)")
         return part.numpy()
     return np.array(part) if isinstance(part, np.ndarray | list | tuple | range) else part
 

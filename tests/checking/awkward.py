@@ -186,6 +186,7 @@ ok(
 # -- kinds of input and output --------------------------------------------------------------------------------------
 ok("a number", np.tanh, tanh_grad, 0.3)
 ok("an integer", lambda x: x**3, lambda x: 3 * x**2, 2)
+ok("a number that is formatted", lambda x: float(f"{np.tanh(x):.17g}"), tanh_grad, 0.3)
 ok("0-d array", lambda x: np.array(np.exp(x)), np.exp, np.array(0.3))
 ok("one element", cube, lambda x: 3 * x**2, (1, 1, 1))
 ok("empty", lambda a, b: np.sum(a) + np.sum(b**2), lambda a, b: (np.ones_like(a), 2 * b), (0, 3), (2,))

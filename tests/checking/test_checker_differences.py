@@ -153,3 +153,15 @@ def test_a_smooth_function_costs_thirteen_evaluations():
     calls = []
     differentiate(lambda t: calls.append(t) or math.sin(1 + t))
     assert len(calls) == 13
+
+
+@pytest.mark.parametrize("start", [4096.0, 16.0, 2.0**-4, 2.0**-20])
+def test_a_first_step_that_is_far_off_does_no_harm(start):
+    """A window much wider than what happens inside sees a constant, and its quotient by h a tiny error."""
+    for f, slope in [
+        (lambda t: math.tanh(1 + t) ** 2, 2 * math.tanh(1) / math.cosh(1) ** 2),
+        (lambda t: (1 + t) ** 4, 4.0),
+        (lambda t: max(0.5 + t, 0.0), 1.0),
+    ]:
+        result = differentiate(f, start=start, largest=1e6)
+        assert abs(result.value - slope) <= result.error < 1e-8

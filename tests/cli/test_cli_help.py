@@ -63,16 +63,16 @@ def test_presets_are_listed_where_one_is_asked_for(minigan, refused):
     assert "gaussian, mixture1d, ring" in refused("train", "--steps", 5)
 
 
-@pytest.mark.parametrize("word", ["trian", "Train", "", "--steps", "../train", "options", "__init__"])
+@pytest.mark.parametrize("word", ["learn", "Train", "", "--steps", "../train", "options", "__init__"])
 def test_an_unknown_command(refused, word):
     assert refused(word).startswith(f"minigan: unknown command {word!r}; known are train, resume")
 
 
 def test_it_is_a_module_too(process):
     assert process("-m", "minigan", "--version").out == f"minigan {package.__version__}\n"
-    outcome = process("-m", "minigan", "trian")
+    outcome = process("-m", "minigan", "learn")
     assert outcome.code == 2
-    assert outcome.err.startswith("minigan: unknown command 'trian'")
+    assert outcome.err.startswith("minigan: unknown command 'learn'")
     assert outcome.err.count("\n") == 1
 
 

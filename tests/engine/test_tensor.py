@@ -235,7 +235,7 @@ def test_augmented_operators_make_a_new_tensor():
 
 def test_an_attribute_that_does_not_exist_is_no_silent_success():
     with pytest.raises(AttributeError):
-        mg.tensor(1.0).gard = None
+        mg.tensor(1.0).gradient = None
 
 
 # -- copies ----------------------------------------------------------------------------------------------------------

@@ -1,4 +1,4 @@
-"""Batch normalisation as one operation: values, accuracy, what it refuses. Its gradients are in the registry's tests."""
+"""Batch normalisation as one operation: values, accuracy, what it refuses. The registry tests its gradients."""
 
 import numpy as np
 import pytest
