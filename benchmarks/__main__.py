@@ -10,6 +10,7 @@ HEADINGS = {
     "startup": "Time from the shell to the first answer",
     "memory": "Peak memory of training on MNIST",
     "convolution": "The convolutions of a DCGAN, against PyTorch",
+    "layers": "Recurrent layers, against PyTorch",
 }
 
 

@@ -89,7 +89,9 @@ def _cotangent_of_outputs(cotangents: Cotangents, node: Node, wanted: set[Any], 
         return g[0]
     if all(one is None for one in g):
         return None
-    return tuple(Tensor(np.zeros_like(v)) if one is None else one for one, v in zip(g, node.values, strict=True))
+    # one zero, repeated: nothing to allocate, and a kernel can tell that nobody used this output
+    zeros = (Tensor(np.broadcast_to(np.zeros((), v.dtype), v.shape)) for v in node.values)
+    return tuple(zero if one is None else one for one, zero in zip(g, zeros, strict=True))
 
 
 def _apply_rules(node: Node, g: Any, leading: set[Any], cotangents: Cotangents, stop: Stop) -> None:

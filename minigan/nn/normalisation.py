@@ -161,7 +161,7 @@ class LayerNorm(Module):
         self.bias = Parameter(np.zeros(self.normalized_shape, modes.default_dtype))
 
     def forward(self, x):
-        """Map x (..., *normalized_shape) to the same shape."""
+        """Map x ``(..., *normalized_shape)`` to the same shape."""
         x = as_tensor(x)
         k = len(self.normalized_shape)
         if x.shape[-k:] != self.normalized_shape:

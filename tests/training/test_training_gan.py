@@ -67,6 +67,27 @@ def test_penalties_enter_with_half_their_weight():
         np.testing.assert_allclose(step[gamma][1], step[0.0][1], atol=1e-4 * gamma)  # c does not enter
 
 
+def test_the_step_of_a_loss_on_pairs_with_both_penalties(networks):
+    """The gradient of D's whole objective, and G's loss against the *new* D, on real and fake logits alike."""
+    gan = GAN(*networks(), loss="relativistic", r1=0.7, r2=3.0, beta1=0.0, lr_d=0.05, seed=3)
+    generator, discriminator = networks()
+    real = mg.tensor(np.random.default_rng(1).normal(2.0, 1.0, (16, 1)).astype(np.float32))
+    draws = random.default_rng(3)
+    fake = mg.tensor(generator(draws.normal((16, 1))).numpy())
+    loss = losses.get("relativistic")
+    objective = loss.discriminator(discriminator(real), discriminator(fake))
+    objective = objective + 0.35 * mg.penalties.r1(discriminator, real) + 1.5 * mg.penalties.r2(discriminator, fake)
+    objective.backward()
+
+    _, g_loss, _, _ = gan.train_step(real)
+    gradient = np.concatenate([p.grad.numpy().reshape(-1) for p in discriminator.parameters()])
+    np.testing.assert_allclose(gan.state()[0]["d_optimiser.m"], gradient, rtol=1e-4, atol=1e-6)
+    second = generator(draws.normal((16, 1)))  # the old generator, the new discriminator
+    expected = loss.generator(gan.discriminator(real), gan.discriminator(second)).item()
+    assert g_loss.item() == pytest.approx(expected, rel=1e-6)
+    assert abs(expected - loss.generator(discriminator(real), discriminator(second)).item()) > 1e-3
+
+
 @pytest.mark.parametrize("frozen", ["generator", "discriminator"])
 def test_each_player_moves_only_its_own_parameters(small, fit, weights, frozen):
     gan = small(**{f"lr_{frozen[0]}": 0.0})
