@@ -220,6 +220,21 @@ def _same_total(evidence: Evidence) -> bool:
     return abs(right) > 1e-3 * size and abs(right - wrong) <= _LIKE * size + float(evidence.error.sum())
 
 
+def _vanishing_sums_along_another_axis(evidence: Evidence) -> bool:
+    """Sums along one axis vanish as they do for a softmax or a centred array, but along another one."""
+    if not evidence.whole:
+        return False
+    right, wrong = (
+        {
+            axis
+            for axis, length in enumerate(a.shape)
+            if length > 1 and np.max(np.abs(a.sum(axis))) <= _LIKE * np.max(np.abs(a)) + evidence.error.sum(axis).max()
+        }
+        for a in (evidence.numerical, evidence.claimed)
+    )
+    return bool(right - wrong) and bool(wrong - right)
+
+
 def _factor_by_axis(evidence: Evidence) -> bool:
     """claimed / numerical is a product of one factor per index: a norm was taken over other axes."""
     claimed, numerical = evidence.on_grid(evidence.claimed), evidence.numerical
@@ -265,6 +280,7 @@ _SUBSETS: Rules = [
 _SUMS: Rules = [
     ("wrong_axis", _sum_of_another_gradient),
     ("wrong_axis", _same_total),
+    ("wrong_axis", _vanishing_sums_along_another_axis),
     ("wrong_axis", _factor_by_axis),
     ("wrong_axis", _difference_by_axis),
 ]

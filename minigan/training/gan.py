@@ -127,11 +127,8 @@ class GAN:
     def _train(self, data, journal, interrupted, progress):
         total = self.config.steps
         bar = progress_bar(total=total, initial=self.step, unit="step", disable=not progress)
-        with (
-            self._few_threads(self.config.batch_size),
-            np.errstate(all="ignore"),
-            bar,
-        ):  # the journal looks for what is not finite
+        quiet = np.errstate(all="ignore")  # the journal looks for what is not finite
+        with self._few_threads(self.config.batch_size), quiet, bar:
             journal.begin()
             while self.step < total and not interrupted():
                 outcome = self.train_step(self._batch(data))

@@ -161,6 +161,13 @@ wrong(
     (4, 5),
 )
 wrong(
+    "log-softmax",
+    "wrong_axis",
+    lambda x: np.sum(weights(4, 6) * (x - logsumexp(x)[:, None])),
+    lambda x: weights(4, 6) - softmax(x, axis=0) * weights(4, 6).sum(0),
+    (4, 6),
+)
+wrong(
     "max of rows",
     "wrong_axis",
     lambda x: np.sum(x.max(1) ** 2),

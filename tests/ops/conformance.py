@@ -244,9 +244,11 @@ def check_reference(example):
     (fused, fused_pullback), (small, small_pullback) = (vjp(f, *example.floats()) for f in (example.f, reference))
     g = tuple(example.vectors(fused))
     pairs = [*zip(fused, small, strict=True), *zip(fused_pullback(g), small_pullback(g), strict=True)]
+    rounding = 1e-14 * max(size(one.numpy()) for one in g)  # 1 - tanh^2 cancels: exact to the cotangent, not to itself
     for a, b in pairs:
         a, b = a.numpy(), b.numpy()
-        np.testing.assert_allclose(a, b, rtol=1e-10, atol=1e-12 * size(b), err_msg=f"{example} against its reference")
+        near = 1e-12 * size(b) + rounding
+        np.testing.assert_allclose(a, b, rtol=1e-10, atol=near, err_msg=f"{example} against its reference")
 
 
 # -- comparing ------------------------------------------------------------------------------------------------------

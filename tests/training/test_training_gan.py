@@ -5,6 +5,7 @@ import threading
 
 import numpy as np
 import pytest
+from threadpoolctl import threadpool_limits
 
 import minigan as mg
 from minigan import losses, nn, random
@@ -208,6 +209,21 @@ def test_a_log_is_not_flooded(small, capsys):
     """Where stderr is no terminal, a bar is written at its start and its end, and every ten seconds between."""
     small(steps=300, log_every=1).fit(mg.data.gaussian())
     assert 1 <= capsys.readouterr().err.count("\r") <= 4
+
+
+@pytest.mark.parametrize(("width", "threads"), [(8, 1), (20_000, None)])
+def test_small_products_stay_on_one_thread(networks, points, monkeypatch, width, threads):
+    """In training, and when samples and scores are made."""
+    asked = []
+
+    def limits(limit, user_api):
+        asked.append(limit)
+        return threadpool_limits(limit, user_api=user_api)
+
+    monkeypatch.setattr("minigan.training.gan.threadpool_limits", limits)
+    gan = GAN(*networks(width=width), batch_size=500, steps=1).fit(points, progress=False)
+    gan.score(gan.sample(5))
+    assert asked == [threads] * 3
 
 
 def test_it_trains_outside_the_main_thread(small, fit, weights, same):
