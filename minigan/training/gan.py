@@ -230,11 +230,11 @@ class GAN:
     def sample(self, n, seed=0):
         """Return n generated samples (n, ...), float32, in the data's own units; the same for the same `seed`.
 
-        They come from the averaged generator, if there is an average.
+        They come from the averaged generator, if there is an average, and from noise that training never sees.
         """
         if n < 1:
             raise ConfigError(f"sample: n is {n}; it must be at least 1")
-        return self.decode(self.latent.draw(random.default_rng(seed), n))
+        return self.decode(self.latent.draw(random.default_rng([seed, 2]), n))
 
     def decode(self, z):
         """Return the samples (N, ...) that noise z (N, Z) becomes, as a float32 array in the data's own units."""
