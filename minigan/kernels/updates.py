@@ -1,5 +1,7 @@
 """Optimiser and averaging kernels: one pass over flat buffers, in place."""
 
+import math
+
 from minigan.kernels.jit import njit
 
 
@@ -17,13 +19,13 @@ def adam(p, g, m, v, lr, beta1, beta2, eps, correction1, correction2):
     """Adam (Kingma & Ba, 2015, algorithm 1), the bias corrections 1 - beta^t passed in."""
     one = p.dtype.type(1)
     rate = lr / correction1
-    scale = one / correction2 ** p.dtype.type(0.5)
+    scale = one / math.sqrt(correction2)
     for i in range(p.size):
         m_i = beta1 * m[i] + (one - beta1) * g[i]
         v_i = beta2 * v[i] + (one - beta2) * g[i] * g[i]
         m[i] = m_i
         v[i] = v_i
-        p[i] -= rate * m_i / (v_i ** p.dtype.type(0.5) * scale + eps)
+        p[i] -= rate * m_i / (math.sqrt(v_i) * scale + eps)
 
 
 @njit
@@ -33,7 +35,7 @@ def rmsprop(p, g, v, lr, alpha, eps):
     for i in range(p.size):
         v_i = alpha * v[i] + (one - alpha) * g[i] * g[i]
         v[i] = v_i
-        p[i] -= lr * g[i] / (v_i ** p.dtype.type(0.5) + eps)
+        p[i] -= lr * g[i] / (math.sqrt(v_i) + eps)
 
 
 @njit

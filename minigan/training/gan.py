@@ -173,7 +173,8 @@ class GAN:
         )
         self.d_optimiser.lr, self.g_optimiser.lr = rate * self.config.lr_d, rate * self.config.lr_g
 
-        fake = self.fake(len(real)).detach()
+        with no_grad():
+            fake = self.fake(len(real))
         real.requires_grad, fake.requires_grad = self.config.r1 > 0, self.config.r2 > 0
         real_logits, fake_logits = self.discriminator(real), self.discriminator(fake)
         d_loss = self.loss.discriminator(real_logits, fake_logits)
