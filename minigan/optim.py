@@ -4,13 +4,16 @@ The parameters of one optimiser live side by side in one flat buffer, so that an
 """
 
 import copy
+import functools
 import itertools
+from typing import Any
 
 import numpy as np
 
-from minigan.engine import Tensor, no_grad
+from minigan import ops
+from minigan.engine import Tensor, no_grad, tensor
 from minigan.errors import ConfigError, DTypeError, GraphError, ShapeError
-from minigan.ops import norm, writes
+from minigan.ops import writes
 
 
 def flatten(parameters):
@@ -62,13 +65,14 @@ class Optimiser:
     """
 
     state_names: tuple[str, ...] = ()  # flat arrays that belong to an optimiser's state
+    update: Any = None  # the operation update(parameters, gradient, *states, numbers), all flat
 
     def __init__(self, params, lr):
         self.params = list(params)
         self.lr = lr
         self.t = [0] * len(self.params)  # how often each has been moved
         self._flat = flatten(self.params)
-        self._grad = np.zeros_like(self._flat._data)
+        self._grad = Tensor(np.zeros_like(self._flat._data))
         for name in self.state_names:
             setattr(self, name, Tensor(np.zeros_like(self._flat._data)))
 
@@ -92,35 +96,42 @@ class Optimiser:
         for p in self.params:
             if p.grad is not None and p.grad.shape != p.shape:
                 raise ShapeError(f"step: a gradient has shape {p.grad.shape}, its parameter {p.shape}")
-        self.t = [t + (p.grad is not None) for t, p in zip(self.t, self.params, strict=True)]
         with no_grad():
-            for part, t, run in self._runs():
-                np.concatenate([p.grad._data.reshape(-1) for p in run], out=self._grad[part])
-                self._update(t, *(self._part(x, part) for x in self._arrays()))
-                for p in run:
-                    p._version[0] += 1  # a write to the buffer is a write to each of its views
+            for part, run in self._runs():
+                flat, grad, *states = (self._part(x, part) for x in self._arrays())
+                writes.gather(grad, *(self.params[i].grad for i in run))
+                numbers = writes.numbers(functools.partial(self._advance, run), flat.dtype)
+                type(self).update(flat, grad, *states, numbers)
+                for i in run:
+                    self.params[i]._version[0] += 1  # a write to the buffer is a write to each of its views
 
     def _runs(self):
-        """Yield neighbours that all move for the t-th time: their slice of the flat buffer, t, the parameters."""
+        """Yield neighbours that all move for the t-th time: their slice of the flat buffer, their indices."""
         start = 0
-        pairs = zip(self.params, self.t, strict=True)
-        for (has_grad, t), run in itertools.groupby(pairs, lambda pair: (pair[0].grad is not None, pair[1])):
-            run = [p for p, _ in run]
-            part = slice(start, start + sum(p.size for p in run))
+        places = range(len(self.params))
+        for (has_grad, _), run in itertools.groupby(places, lambda i: (self.params[i].grad is not None, self.t[i])):
+            run = list(run)
+            part = slice(start, start + sum(self.params[i].size for i in run))
             start = part.stop
             if has_grad:
-                yield part, t, run
+                yield part, run
+
+    def _advance(self, run):
+        """Count one more step of the parameters with indices `run`, and return the numbers of their update."""
+        for i in run:
+            self.t[i] += 1
+        return self.numbers(self.t[run[0]])
+
+    def numbers(self, t):
+        """Return what the update takes beside arrays, for the `t`-th step."""
+        raise TypeError(f"{type(self).__name__} has no numbers")
 
     def _arrays(self):
-        return (self._flat, Tensor(self._grad), *(getattr(self, name) for name in self.state_names))
+        return (self._flat, self._grad, *(getattr(self, name) for name in self.state_names))
 
     @staticmethod
     def _part(x, part):
         return x if part == slice(0, x.size) else Tensor(x._data[part], version=x._version)
-
-    def _update(self, t, p, g, *states):
-        """Move parameters `p` by the gradient `g`, both flat, for the `t`-th time."""
-        raise TypeError(f"{type(self).__name__} has no _update")
 
     def state_dict(self):
         """Return the state as arrays: what a checkpoint needs beside the parameters. ``lr`` is not in it."""
@@ -151,13 +162,14 @@ class SGD(Optimiser):
     """Gradient descent with heavy-ball momentum: u <- momentum u + g, p <- p - lr u (Polyak, 1964; PyTorch's form)."""
 
     state_names = ("velocity",)
+    update = staticmethod(writes.sgd_update)
 
     def __init__(self, params, lr, momentum=0.0):
         super().__init__(params, lr)
         self.momentum = momentum
 
-    def _update(self, t, p, g, velocity):
-        writes.sgd_update(p, g, velocity, float(self.lr), float(self.momentum))
+    def numbers(self, t):
+        return self.lr, self.momentum
 
 
 class Adam(Optimiser):
@@ -168,28 +180,29 @@ class Adam(Optimiser):
     """
 
     state_names = ("m", "v")
+    update = staticmethod(writes.adam_update)
 
     def __init__(self, params, lr, betas=(0.9, 0.999), eps=1e-8):
         super().__init__(params, lr)
         self.betas, self.eps = betas, eps
 
-    def _update(self, t, p, g, m, v):
+    def numbers(self, t):
         b1, b2 = self.betas
-        corrections = 1.0 - b1**t, 1.0 - b2**t
-        writes.adam_update(p, g, m, v, float(self.lr), float(b1), float(b2), float(self.eps), *corrections)
+        return self.lr, b1, b2, self.eps, 1.0 - b1**t, 1.0 - b2**t
 
 
 class RMSProp(Optimiser):
     """RMSProp (Tieleman & Hinton, 2012): v <- alpha v + (1-alpha) g^2, p <- p - lr g / (sqrt(v) + eps)."""
 
     state_names = ("v",)
+    update = staticmethod(writes.rmsprop_update)
 
     def __init__(self, params, lr, alpha=0.99, eps=1e-8):
         super().__init__(params, lr)
         self.alpha, self.eps = alpha, eps
 
-    def _update(self, t, p, g, v):
-        writes.rmsprop_update(p, g, v, float(self.lr), float(self.alpha), float(self.eps))
+    def numbers(self, t):
+        return self.lr, self.alpha, self.eps
 
 
 class EMA:
@@ -211,8 +224,9 @@ class EMA:
     def update(self):
         """Take the present parameters into the average."""
         with no_grad():
+            decay = writes.numbers(lambda: (self.decay,), self._average.dtype)
             for average, parameters in self._pairs():
-                writes.ema_update(average, parameters, float(self.decay))
+                writes.ema_update(average, parameters, decay)
         for (_, own), (_, source) in zip(self.module.named_buffers(), self.source.named_buffers(), strict=True):
             own.assign(source)
 
@@ -232,14 +246,17 @@ def clip_grad_norm(params, max_norm):
 
     Returns
     -------
-    float
+    0-d Tensor
         The norm before.
     """
     with_grad = [p for p in _listed(params) if p.grad is not None]
-    total = float(np.sqrt(sum(norm(p.grad.detach()).item() ** 2 for p in with_grad)))
-    if total > max_norm:
+    if not with_grad:
+        return tensor(0.0)
+    with no_grad():
+        total = ops.sqrt(functools.reduce(ops.add, (ops.sum(p.grad * p.grad) for p in with_grad)))
+        factor = ops.where(total > max_norm, max_norm / total, 1.0)
         for p in with_grad:
-            p.grad = (p.grad * (max_norm / total)).detach()
+            p.grad = p.grad * factor
     return total
 
 

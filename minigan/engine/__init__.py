@@ -1,11 +1,13 @@
 """The autodiff engine: a generic core that knows no particular operation. Read in this order:
 
 `tensor` (the data), `primitive` (one operation, and the door they all pass), `graph` (the order of things),
-`reverse` and `forward` (derivatives), `transforms` (functions of functions); `modes` and `anomaly` on the side.
+`reverse` and `forward` (derivatives), `transforms` (functions of functions); on the side `modes`,
+`anomaly` and `recording`.
 """
 
-from minigan.engine.modes import default_dtype, detect_anomaly, enable_grad, modes, no_grad, recording, unfused
+from minigan.engine.modes import default_dtype, detect_anomaly, enable_grad, modes, no_grad, unfused
 from minigan.engine.primitive import REGISTRY, Node, Primitive, bind, primitive
+from minigan.engine.recording import Recording, recording
 from minigan.engine.tensor import Tensor, as_tensor, tensor
 from minigan.engine.transforms import grad, hvp, jvp, value_and_grad, vjp
 
@@ -13,6 +15,7 @@ __all__ = [
     "REGISTRY",
     "Node",
     "Primitive",
+    "Recording",
     "Tensor",
     "as_tensor",
     "bind",

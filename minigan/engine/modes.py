@@ -16,7 +16,7 @@ class _Modes(threading.local):
     default_dtype = np.dtype("float32")
     anomaly = False
     unfused = False
-    equations: list[Any] | None = None  # where `recording` collects what `bind` runs
+    equations: Any = None  # the `Recording` that collects what `bind` runs
 
 
 modes = _Modes()
@@ -73,14 +73,3 @@ def default_dtype(dtype: Any) -> AbstractContextManager[Any]:
     if dtype not in (np.float32, np.float64):
         raise DTypeError(f"default_dtype: got {dtype}, expected 'float32' or 'float64'")
     return _switched("default_dtype", dtype)
-
-
-@contextlib.contextmanager
-def recording() -> Iterator[list[Any]]:
-    """Collect every primitive that runs, as equations ``(primitive, inputs, params, outputs)``, in order.
-
-    Forward, backward, optimiser and random draws all go through `bind`, so the list is the whole training step:
-    what a compiler needs.
-    """
-    with _switched("equations", []) as equations:
-        yield equations

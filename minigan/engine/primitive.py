@@ -11,8 +11,9 @@ import numpy as np
 from minigan.domains import Domain
 from minigan.engine import anomaly
 from minigan.engine.modes import modes
-from minigan.engine.tensor import Tensor, numbers, tensor
+from minigan.engine.tensor import Tensor, constant, numbers, tensor
 from minigan.errors import GraphError, MissingRuleError, ShapeError
+from minigan.lowerings import Lowering, OnHost
 
 Rule = Callable[..., Any]
 
@@ -43,6 +44,8 @@ class Primitive:
         For a fused operation: the same function built from small ones.
     mutates : tuple of int
         Which arguments `impl` overwrites (updates of parameters); their versions are bumped.
+    lowering : Lowering, optional
+        How the compiler writes it (`minigan.lowerings`).
     """
 
     name: str
@@ -53,6 +56,7 @@ class Primitive:
     jvp: Callable[..., Any] | None = None
     reference: Callable[..., Any] | None = None
     mutates: tuple[int, ...] = ()
+    lowering: Lowering | type[OnHost] | None = None
 
 
 REGISTRY: dict[str, Primitive] = {}
@@ -210,21 +214,21 @@ def _wrap(value: Any, args: tuple[Tensor, ...]) -> Tensor:
     return Tensor(value)
 
 
-# The Python number that stands for the values of a list in NumPy's promotion, by the kind of their dtype.
-_LIKE_NUMBER = {"b": False, "i": 0, "u": 0, "f": 0.0}
-
-
 def lift(args: tuple[Any, ...]) -> tuple[Tensor, ...]:
     """Make Tensors by NumPy 2 promotion: Python numbers, also those in a list, take the dtype of their company."""
     company = [x.dtype for x in args if isinstance(x, Tensor | np.ndarray | np.generic)]
     return tuple(x if isinstance(x, Tensor) else _lift_one(x, company) for x in args)
 
 
+# The Python number that stands for the values of a list in NumPy's promotion, by the kind of their dtype.
+_LIKE_NUMBER = {"b": False, "i": 0, "u": 0, "f": 0.0}
+
+
 def _lift_one(x: Any, company: list[np.dtype[Any]]) -> Tensor:
     if company and type(x) in (int, float, bool):
         if company[0].kind == "f" and company.count(company[0]) == len(company):
-            return Tensor(np.array(x, dtype=company[0]))  # the common case, without asking NumPy
-        return Tensor(np.asarray(x, dtype=np.result_type(x, *company)))
+            return constant(Tensor(np.array(x, dtype=company[0])), x)  # the common case, without asking NumPy
+        return constant(Tensor(np.asarray(x, dtype=np.result_type(x, *company))), x)
     if company and isinstance(x, list | tuple):
         return tensor(x, dtype=np.result_type(_LIKE_NUMBER[numbers(x).dtype.kind], *company))
     return tensor(x)  # a copy: an array changed later must not change a recorded value

@@ -9,7 +9,7 @@ from minigan.engine import anomaly
 from minigan.engine.graph import Stop, conform, origin, place, topological_order
 from minigan.engine.modes import enable_grad, modes, no_grad
 from minigan.engine.primitive import Node, Rule, lift, rules_of
-from minigan.engine.tensor import Tensor
+from minigan.engine.tensor import Tensor, constant
 from minigan.errors import AnomalyError, GraphError, ShapeError
 
 Cotangents = dict[Any, Any]  # by `place`
@@ -90,7 +90,7 @@ def _cotangent_of_outputs(cotangents: Cotangents, node: Node, wanted: set[Any], 
     if all(one is None for one in g):
         return None
     # one zero, repeated: nothing to allocate, and a kernel can tell that nobody used this output
-    zeros = (Tensor(np.broadcast_to(np.zeros((), v.dtype), v.shape)) for v in node.values)
+    zeros = (constant(Tensor(np.broadcast_to(np.zeros((), v.dtype), v.shape)), 0) for v in node.values)
     return tuple(zero if one is None else one for one, zero in zip(g, zeros, strict=True))
 
 
@@ -152,7 +152,7 @@ def _seed(tensor: Tensor, gradient: Any) -> Tensor:
                 f"backward: this tensor has shape {tensor.shape}, and only a single element has a gradient. "
                 "Reduce it (.sum(), .mean()), or pass gradient=, the cotangent to start from"
             )
-        return Tensor(np.ones_like(tensor._data))
+        return constant(Tensor(np.ones_like(tensor._data)), 1)
     _, gradient = lift((tensor, gradient))
     if gradient.shape != tensor.shape:
         raise ShapeError(f"backward: gradient has shape {gradient.shape}, the tensor {tensor.shape}: they must agree")

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from minigan.engine.modes import modes
+from minigan.engine.recording import must_stay
 from minigan.errors import DTypeError, GraphError, ShapeError
 
 
@@ -61,16 +62,19 @@ class Tensor:
     @property
     def data(self) -> np.ndarray:
         """The values, as a read-only view: to write, use `assign`."""
+        must_stay(".data of a tensor")
         view = self._data.view()
         view.flags.writeable = False
         return view
 
     def numpy(self) -> np.ndarray:
         """Return a copy of the values that is yours to write to."""
+        must_stay(".numpy() of a tensor")
         return self._data.copy()
 
     def item(self) -> Any:
         """Return the only element as a Python number; ValueError if there are more."""
+        must_stay(".item() of a tensor")
         return self._data.item()
 
     @property
@@ -103,6 +107,7 @@ class Tensor:
         return (self[i] for i in range(len(self)))
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
+        must_stay("NumPy took a tensor as an array")
         if copy is False and dtype is not None and np.dtype(dtype) != self.dtype:
             raise ValueError(f"np.asarray: a {self.dtype} tensor cannot become {np.dtype(dtype)} without a copy")
         return np.array(self._data, dtype=dtype) if copy else np.asarray(self.data, dtype=dtype)
@@ -110,15 +115,17 @@ class Tensor:
     def __bool__(self) -> bool:
         if self.size != 1:
             raise ValueError(f"the truth of a tensor of shape {self.shape} is ambiguous: use .numpy().any() or .all()")
+        must_stay("the truth of a tensor was asked for")
         return bool(self._data.item())
 
     def __float__(self) -> float:
-        return float(self._data.item())
+        return float(self.item())
 
     def __int__(self) -> int:
-        return int(self._data.item())
+        return int(self.item())
 
     def __index__(self) -> int:
+        must_stay("a tensor was used as an index")
         return self._data.__index__()
 
     def __format__(self, spec: str) -> str:
@@ -215,7 +222,14 @@ def tensor(x: Any, requires_grad: bool = False, dtype: Any = None) -> Tensor:
     data = np.array(values, dtype=dtype, order="C")
     if requires_grad and data.dtype.kind != "f":
         raise DTypeError(f"tensor: dtype {data.dtype} cannot require a gradient; pass dtype='float32' or 'float64'")
-    return Tensor(data, requires_grad)
+    return constant(Tensor(data, requires_grad), x)
+
+
+def constant(tensor: Tensor, original: Any) -> Tensor:
+    """Return a Tensor made of a number or an array, after a recording has taken note of it."""
+    if modes.equations is not None:
+        modes.equations.constants.append((tensor, original))
+    return tensor
 
 
 def numbers(x: Any) -> np.ndarray:

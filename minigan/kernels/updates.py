@@ -1,4 +1,4 @@
-"""Optimiser and averaging kernels: one pass over flat buffers, in place."""
+"""Optimiser and averaging kernels: one pass over flat buffers, in place. Hyperparameters come as one short array."""
 
 import math
 
@@ -6,8 +6,9 @@ from minigan.kernels.jit import njit
 
 
 @njit
-def sgd(p, g, velocity, lr, momentum):
+def sgd(p, g, velocity, numbers):
     """velocity <- momentum velocity + g;  p <- p - lr velocity."""
+    lr, momentum = numbers[0], numbers[1]
     for i in range(p.size):
         v = momentum * velocity[i] + g[i]
         velocity[i] = v
@@ -15,8 +16,10 @@ def sgd(p, g, velocity, lr, momentum):
 
 
 @njit
-def adam(p, g, m, v, lr, beta1, beta2, eps, correction1, correction2):
-    """Adam (Kingma & Ba, 2015, algorithm 1), the bias corrections 1 - beta^t passed in."""
+def adam(p, g, m, v, numbers):
+    """Adam (Kingma & Ba, 2015, algorithm 1), the bias corrections 1 - beta^t among the numbers."""
+    lr, beta1, beta2, eps = numbers[0], numbers[1], numbers[2], numbers[3]
+    correction1, correction2 = numbers[4], numbers[5]
     one = p.dtype.type(1)
     rate = lr / correction1
     scale = one / math.sqrt(correction2)
@@ -29,8 +32,9 @@ def adam(p, g, m, v, lr, beta1, beta2, eps, correction1, correction2):
 
 
 @njit
-def rmsprop(p, g, v, lr, alpha, eps):
+def rmsprop(p, g, v, numbers):
     """v <- alpha v + (1 - alpha) g^2;  p <- p - lr g / (sqrt(v) + eps)."""
+    lr, alpha, eps = numbers[0], numbers[1], numbers[2]
     one = p.dtype.type(1)
     for i in range(p.size):
         v_i = alpha * v[i] + (one - alpha) * g[i] * g[i]
@@ -39,8 +43,9 @@ def rmsprop(p, g, v, lr, alpha, eps):
 
 
 @njit
-def ema(average, p, decay):
+def ema(average, p, numbers):
     """average <- decay average + (1 - decay) p."""
+    decay = numbers[0]
     one = p.dtype.type(1)
     for i in range(p.size):
         average[i] = decay * average[i] + (one - decay) * p[i]

@@ -5,6 +5,7 @@ import numpy as np
 from minigan.domains import REAL, Domain, Interval, elementwise, random_shape
 from minigan.engine import primitive
 from minigan.kernels import elementwise as kernels
+from minigan.lowerings import Elementwise
 from minigan.ops.arithmetic import where
 from minigan.ops.reductions import sum
 from minigan.ops.smooth import erf, exp
@@ -12,7 +13,7 @@ from minigan.ops.smooth import erf, exp
 KINK_AT_0 = Interval(kinks=(0.0,))
 
 
-@primitive(vjp=(lambda g, p, x: g * (p * (1.0 - p)),), domain=elementwise(REAL))
+@primitive(vjp=(lambda g, p, x: g * (p * (1.0 - p)),), domain=elementwise(REAL), lowering=Elementwise("sigmoid(x)"))
 def sigmoid(x):
     """Return the logistic function p = 1 / (1 + e^-x), elementwise.
 
@@ -40,13 +41,17 @@ def sigmoid(x):
     return kernels.sigmoid(x)
 
 
-@primitive(vjp=(lambda g, y, x: g * sigmoid(x),), domain=elementwise(REAL))
+@primitive(vjp=(lambda g, y, x: g * sigmoid(x),), domain=elementwise(REAL), lowering=Elementwise("softplus(x)"))
 def softplus(x):
     """Return log(1 + e^x), computed as ``max(x, 0) + log1p(e^-|x|)``.  d/dx = sigmoid(x)."""
     return np.maximum(x, 0) + np.log1p(np.exp(-np.abs(x)))
 
 
-@primitive(vjp=(lambda g, y, x: gate(g, y, slope=0.0),), domain=elementwise(KINK_AT_0))
+@primitive(
+    vjp=(lambda g, y, x: gate(g, y, slope=0.0),),
+    domain=elementwise(KINK_AT_0),
+    lowering=Elementwise("x if x > 0 or x != x else 0"),
+)
 def relu(x):
     """Return max(x, 0).  d/dx = 1 for x > 0, else 0 (0 is the subgradient chosen at the kink)."""
     return np.maximum(x, 0)
@@ -55,6 +60,7 @@ def relu(x):
 @primitive(
     vjp=(lambda g, y, x, slope: gate(g, x, slope=slope),),
     domain=Domain(lambda rng, side: (elementwise(KINK_AT_0).sample(rng, side)[0], {"slope": 0.2})),
+    lowering=Elementwise("x if x > 0 else slope * x"),
     name="leaky_relu",
 )
 def _leaky_relu(x, *, slope):
@@ -74,7 +80,11 @@ def _gate_domain(rng, side):
     return (REAL.draw(rng, shape), KINK_AT_0.draw(rng, shape)), {"slope": 0.2}
 
 
-@primitive(vjp=(lambda h, out, g, y, slope: gate(h, y, slope=slope), None), domain=Domain(_gate_domain))
+@primitive(
+    vjp=(lambda h, out, g, y, slope: gate(h, y, slope=slope), None),
+    domain=Domain(_gate_domain),
+    lowering=Elementwise("g if y > 0 else slope * g"),
+)
 def gate(g, y, *, slope):
     """Return g where y > 0, slope g elsewhere: the backward pass of (leaky) relu. Linear in g, constant in y."""
     return kernels.gate(g, y, slope)
@@ -83,6 +93,7 @@ def gate(g, y, *, slope):
 @primitive(
     vjp=(lambda g, y, x, alpha: g * where(y > 0, 1.0, y + alpha).astype(g.dtype),),
     domain=Domain(lambda rng, side: (elementwise(KINK_AT_0).sample(rng, side)[0], {"alpha": 1.0})),
+    lowering=Elementwise("x if x > 0 else alpha * expm1(x)"),
     name="elu",
 )
 def _elu(x, *, alpha):
@@ -99,7 +110,7 @@ def _silu_rule(g, y, x):
     return g * (p + y * (1.0 - p))
 
 
-@primitive(vjp=(_silu_rule,), domain=elementwise(REAL))
+@primitive(vjp=(_silu_rule,), domain=elementwise(REAL), lowering=Elementwise("x * sigmoid(x)"))
 def silu(x):
     """Return x sigmoid(x) (Elfwing et al., 2018).  d/dx = p + silu(x) (1 - p) with p = sigmoid(x)."""
     return x * kernels.sigmoid(x)

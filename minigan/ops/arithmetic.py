@@ -7,15 +7,21 @@ import numpy as np
 
 from minigan.domains import REAL, Domain, Interval, broadcastable_shapes, elementwise
 from minigan.engine import Tensor, primitive
+from minigan.lowerings import Elementwise
 from minigan.ops.smooth import log
 
 NONZERO = Interval(low=0.2)
 
 
-def _comparison(ufunc):
+def _comparison(ufunc, sign):
     """Comparisons return booleans; no gradient flows through them."""
 
-    @primitive(name=ufunc.__name__, vjp=(None, None), domain=elementwise(REAL, REAL, order=0))
+    @primitive(
+        name=ufunc.__name__,
+        vjp=(None, None),
+        domain=elementwise(REAL, REAL, order=0),
+        lowering=Elementwise(f"x {sign} y"),
+    )
     def compare(x, y):
         return ufunc(x, y)
 
@@ -24,36 +30,48 @@ def _comparison(ufunc):
     return compare
 
 
-equal, not_equal = _comparison(np.equal), _comparison(np.not_equal)
-less, less_equal = _comparison(np.less), _comparison(np.less_equal)
-greater, greater_equal = _comparison(np.greater), _comparison(np.greater_equal)
+equal, not_equal = _comparison(np.equal, "=="), _comparison(np.not_equal, "!=")
+less, less_equal = _comparison(np.less, "<"), _comparison(np.less_equal, "<=")
+greater, greater_equal = _comparison(np.greater, ">"), _comparison(np.greater_equal, ">=")
 
 
-@primitive(vjp=(lambda g, out, x, y: g, lambda g, out, x, y: g), domain=elementwise(REAL, REAL))
+@primitive(
+    vjp=(lambda g, out, x, y: g, lambda g, out, x, y: g), domain=elementwise(REAL, REAL), lowering=Elementwise("x + y")
+)
 def add(x, y):
     """Return x + y.  d/dx = d/dy = 1."""
     return np.add(x, y)
 
 
-@primitive(vjp=(lambda g, out, x, y: g, lambda g, out, x, y: -g), domain=elementwise(REAL, REAL))
+@primitive(
+    vjp=(lambda g, out, x, y: g, lambda g, out, x, y: -g), domain=elementwise(REAL, REAL), lowering=Elementwise("x - y")
+)
 def subtract(x, y):
     """Return x - y.  d/dx = 1, d/dy = -1."""
     return np.subtract(x, y)
 
 
-@primitive(vjp=(lambda g, out, x, y: g * y, lambda g, out, x, y: g * x), domain=elementwise(REAL, REAL))
+@primitive(
+    vjp=(lambda g, out, x, y: g * y, lambda g, out, x, y: g * x),
+    domain=elementwise(REAL, REAL),
+    lowering=Elementwise("x * y"),
+)
 def multiply(x, y):
     """Return x y.  d/dx = y, d/dy = x."""
     return np.multiply(x, y)
 
 
-@primitive(vjp=(lambda g, out, x, y: g / y, lambda g, out, x, y: -(g * out / y)), domain=elementwise(REAL, NONZERO))
+@primitive(
+    vjp=(lambda g, out, x, y: g / y, lambda g, out, x, y: -(g * out / y)),
+    domain=elementwise(REAL, NONZERO),
+    lowering=Elementwise("x / y"),
+)
 def divide(x, y):
     """Return x / y.  d/dx = 1/y, d/dy = -x/y^2."""
     return np.divide(x, y)
 
 
-@primitive(vjp=(lambda g, out, x: -g,), domain=elementwise(REAL))
+@primitive(vjp=(lambda g, out, x: -g,), domain=elementwise(REAL), lowering=Elementwise("-x"))
 def negative(x):
     """Return -x."""
     return np.negative(x)
@@ -70,7 +88,9 @@ def _power_by_exponent(g, out, x, y):
     return where(positive, g * out * log(where(positive, x, 1.0)), 0.0)
 
 
-@primitive(vjp=(_power_by_base, _power_by_exponent), domain=elementwise(NONZERO, Interval(-3, 3)))
+@primitive(
+    vjp=(_power_by_base, _power_by_exponent), domain=elementwise(NONZERO, Interval(-3, 3)), lowering=Elementwise("x**y")
+)
 def power(x, y):
     """Return x^y.  d/dx = y x^(y-1), d/dy = x^y log x.
 
@@ -79,13 +99,15 @@ def power(x, y):
     return np.power(x, y)
 
 
-@primitive(vjp=(lambda g, out, x: g * sign(x),), domain=elementwise(Interval(kinks=(0.0,))))
+@primitive(
+    vjp=(lambda g, out, x: g * sign(x),), domain=elementwise(Interval(kinks=(0.0,))), lowering=Elementwise("abs(x)")
+)
 def abs(x):
     """Return ``|x|``.  d/dx = sign x; at 0 the subgradient 0."""
     return np.abs(x)
 
 
-@primitive(vjp=(None,), domain=elementwise(REAL, order=0))
+@primitive(vjp=(None,), domain=elementwise(REAL, order=0), lowering=Elementwise("x if x != x else (x > 0) - (x < 0)"))
 def sign(x):
     """Return -1, 0 or 1. Constant almost everywhere: no gradient flows."""
     return np.sign(x)
@@ -102,6 +124,7 @@ def _share_of(wins, ties):
         lambda g, out, x, y: g * _share_of(less(x, y), equal(x, y)).astype(g.dtype),
     ),
     domain=elementwise(REAL, REAL, apart=True),
+    lowering=Elementwise("x if x >= y or x != x else y"),
 )
 def maximum(x, y):
     """Return the larger of x and y.  The gradient goes to the larger one; halves where they are equal."""
@@ -114,6 +137,7 @@ def maximum(x, y):
         lambda g, out, x, y: g * _share_of(greater(x, y), equal(x, y)).astype(g.dtype),
     ),
     domain=elementwise(REAL, REAL, apart=True),
+    lowering=Elementwise("x if x <= y or x != x else y"),
 )
 def minimum(x, y):
     """Return the smaller of x and y.  The gradient goes to the smaller one; halves where they are equal."""
@@ -128,6 +152,7 @@ def _where_domain(rng, side):
 @primitive(
     vjp=(None, lambda g, out, c, x, y: where(c, g, 0.0), lambda g, out, c, x, y: where(c, 0.0, g)),
     domain=Domain(_where_domain),
+    lowering=Elementwise("x if condition else y"),
 )
 def where(condition, x, y):
     """Return x where `condition` holds, else y. The gradient goes where the value came from."""

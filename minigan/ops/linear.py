@@ -6,6 +6,8 @@ from minigan.domains import REAL, Domain, Interval, random_shape
 from minigan.engine import as_tensor, primitive
 from minigan.errors import ConfigError, ShapeError
 from minigan.kernels import elementwise as kernels
+from minigan.kernels import products
+from minigan.lowerings import Kernel
 from minigan.ops import activations
 from minigan.ops.reductions import sum
 from minigan.ops.shape import reshape, swapaxes
@@ -25,6 +27,7 @@ def _matmul_domain(rng, side):
         lambda g, out, x, y: _matmul(swapaxes(x, -1, -2), g),
     ),
     domain=Domain(_matmul_domain),
+    lowering=Kernel(products.matmul, takes=lambda x, y: max(x.ndim, y.ndim) == 2 and x.dtype == y.dtype),
     name="matmul",
 )
 def _matmul(x, y):

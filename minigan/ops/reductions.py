@@ -4,6 +4,7 @@ import numpy as np
 
 from minigan.domains import REAL, reduction
 from minigan.engine import as_tensor, primitive
+from minigan.lowerings import Sum
 from minigan.ops.arithmetic import divide, equal, where
 from minigan.ops.shape import broadcast_to, reshape
 from minigan.ops.smooth import sqrt
@@ -31,7 +32,9 @@ def _axis(axis):
     return tuple(axis) if isinstance(axis, list) else axis
 
 
-@primitive(vjp=(lambda g, out, x, axis, keepdims: _spread(g, x, axis),), domain=reduction(REAL), name="sum")
+@primitive(
+    vjp=(lambda g, out, x, axis, keepdims: _spread(g, x, axis),), domain=reduction(REAL), lowering=Sum(), name="sum"
+)
 def _sum(x, *, axis, keepdims):
     return np.sum(x, axis=axis, keepdims=keepdims)
 
@@ -44,6 +47,7 @@ def sum(x, axis=None, keepdims=False):
 @primitive(
     vjp=(lambda g, out, x, axis, keepdims: _spread(g * (1.0 / _count(x, axis)), x, axis),),
     domain=reduction(REAL, least=1),
+    reference=lambda x, axis, keepdims: sum(x, axis=axis, keepdims=keepdims) * (1.0 / _count(x, axis)),
     name="mean",
 )
 def _mean(x, *, axis, keepdims):

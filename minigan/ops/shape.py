@@ -5,6 +5,7 @@ import numpy as np
 from minigan.domains import REAL, Domain, broadcastable_shapes, elementwise, random_shape
 from minigan.engine import Tensor, as_tensor, primitive
 from minigan.errors import DTypeError, MiniganError, ShapeError
+from minigan.lowerings import Elementwise, Pieces
 
 
 @primitive(vjp=(lambda g, out, x: g,), domain=elementwise(REAL))
@@ -16,6 +17,7 @@ def alias(x):
 @primitive(
     vjp=(lambda g, out, x, dtype: g,),  # the engine casts a cotangent to its primal's dtype
     domain=Domain(lambda rng, side: (elementwise(REAL).sample(rng, side)[0], {"dtype": np.dtype("float64")})),
+    lowering=Elementwise("x"),
 )
 def astype(x, *, dtype):
     """Return a copy of x, in C order, with another dtype."""
@@ -119,7 +121,11 @@ def _own_part(g, out, *parts, axis, position):
     return g[tuple(index)]
 
 
-@primitive(vjp=_own_part, domain=Domain(_concatenate_domain), name="concatenate")
+def _between_joints(out, *parts, axis):
+    return np.split(out, np.cumsum([p.shape[axis] for p in parts])[:-1], axis=axis)
+
+
+@primitive(vjp=_own_part, domain=Domain(_concatenate_domain), lowering=Pieces(_between_joints), name="concatenate")
 def _concatenate(*parts, axis):
     return np.concatenate(parts, axis=axis)
 

@@ -7,6 +7,7 @@ from minigan.engine import primitive
 from minigan.engine.primitive import lift
 from minigan.errors import ShapeError
 from minigan.kernels import updates
+from minigan.lowerings import Kernel, Pieces
 
 
 def _same_shapes(n):
@@ -17,7 +18,13 @@ def _same_shapes(n):
     return Domain(draw, order=0)
 
 
-@primitive(vjp=None, domain=_same_shapes(2), mutates=(0,), name="assign")
+@primitive(
+    vjp=None,
+    domain=_same_shapes(2),
+    mutates=(0,),
+    lowering=Pieces(lambda target, _, values: [target], first=1),
+    name="assign",
+)
 def _assign(target, values):
     np.copyto(target, values)
     return target
@@ -39,18 +46,63 @@ def assign(target, values):
     _assign(target, values)
 
 
+def _gather_domain(rng, side):
+    pieces = [REAL.draw(rng, random_shape(rng, side)) for _ in range(3)]
+    return (np.empty(sum(p.size for p in pieces)), *pieces), {}
+
+
+def _places(flat, _, *pieces):
+    ends = np.cumsum([p.size for p in pieces])
+    return [flat[end - p.size : end].reshape(p.shape) for end, p in zip(ends, pieces, strict=True)]
+
+
+@primitive(
+    vjp=None,
+    domain=Domain(_gather_domain, order=0),
+    mutates=(0,),
+    lowering=Pieces(_places, first=1),
+)
+def gather(flat, *pieces):
+    """Overwrite a flat array with all elements of the pieces, one after the other."""
+    np.concatenate([p.reshape(-1) for p in pieces], out=flat)
+    return flat
+
+
+@primitive(
+    vjp=(),
+    domain=Domain(lambda rng, side: ((), {"source": lambda: (1.0, 2.0), "dtype": np.dtype("f8")}), order=0),
+    name="numbers",
+)
+def _numbers(*, source, dtype):
+    return np.array(source(), dtype)
+
+
+def numbers(source, dtype):
+    """Return as a Tensor (K,) what Python works out: ``source()``, K numbers that may be others at every step.
+
+    A recording holds the call, not the numbers: learning rates and step counts stay alive in a compiled step.
+    """
+    return _numbers(source=source, dtype=dtype)
+
+
 def _update(kernel, states, hyperparameters):
-    """Declare an optimiser's update ``update(parameters, gradient, *states, *hyperparameters)``: flat, in place."""
+    """Declare an optimiser's update ``update(parameters, gradient, *states, hyperparameters)``: flat, in place."""
     n = 2 + states
 
     def draw(rng, side):
         (size,) = random_shape(rng, side, dims=1, least=1)
         positive = tuple(np.abs(REAL.draw(rng, (size,))) for _ in range(states))
-        return (REAL.draw(rng, (size,)), REAL.draw(rng, (size,)), *positive, *(np.array(0.5),) * hyperparameters), {}
+        return (REAL.draw(rng, (size,)), REAL.draw(rng, (size,)), *positive, np.full(hyperparameters, 0.5)), {}
 
-    @primitive(vjp=None, domain=Domain(draw, order=0), mutates=(0, *range(2, n)), name=f"{kernel.__name__}_update")
+    @primitive(
+        vjp=None,
+        domain=Domain(draw, order=0),
+        mutates=(0, *range(2, n)),
+        lowering=Kernel(kernel),
+        name=f"{kernel.__name__}_update",
+    )
     def update(*arrays):
-        kernel(*arrays[:n], *(a[()] for a in arrays[n:]))
+        kernel(*arrays)
         return arrays[0]
 
     return update

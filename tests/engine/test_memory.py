@@ -131,7 +131,7 @@ def _several(x, w):
 
 def _update(x, w):
     mg.tanh(x @ w).sum().backward()
-    writes.sgd_update(w.reshape(-1).detach(), w.grad.reshape(-1), mg.tensor(np.zeros(w.size)), 0.1, 0.9)
+    writes.sgd_update(w.reshape(-1).detach(), w.grad.reshape(-1), mg.tensor(np.zeros(w.size)), [0.1, 0.9])
     w.grad = None
 
 

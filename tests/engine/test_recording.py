@@ -82,7 +82,7 @@ def _training_step(rng, w, b, m_w, m_b, v_w, v_b, x):
     loss = critic(x) + 0.5 * (slope * slope).sum()
     loss.backward()
     for p, m, v in ((w, m_w, v_w), (b, m_b, v_b)):
-        writes.adam_update(p.reshape(-1).detach(), p.grad.reshape(-1), m, v, 0.1, 0.9, 0.999, 1e-8, 0.1, 0.001)
+        writes.adam_update(p.reshape(-1).detach(), p.grad.reshape(-1), m, v, [0.1, 0.9, 0.999, 1e-8, 0.1, 0.001])
     return loss
 
 

@@ -171,10 +171,10 @@ def test_add_bias_leaky_relu_of_a_strided_bias_and_of_no_rows():
 @pytest.mark.parametrize("dtype", DTYPES)
 def test_the_compiled_loops_do_what_their_python_says(dtype):
     x, g = sample((50,), dtype), sample((50,), dtype, seed=1)
-    slope, e = np.dtype(dtype).type(0.2), np.exp(-np.abs(x))
+    slope = np.dtype(dtype).type(0.2)
     rows, b = sample((10, 5), dtype), sample((5,), dtype, seed=2)
     calls = [
-        (elementwise._sigmoid, (x, e, np.empty_like(x)), 2),
+        (elementwise._sigmoid32 if x.itemsize == 4 else elementwise._sigmoid64, (x, np.empty_like(x)), 1),
         (elementwise._leaky_relu, (x, slope, np.empty_like(x)), 2),
         (elementwise._gate, (g, x, slope, np.empty_like(x)), 3),
         (elementwise._add_bias_leaky_relu, (rows, b, slope), 0),

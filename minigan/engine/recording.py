@@ -1,0 +1,58 @@
+"""Recording: every primitive that runs is collected, in order. What a compiler needs."""
+
+import contextlib
+from collections.abc import Iterator
+from typing import Any
+
+from minigan.engine.anomaly import user_line
+from minigan.engine.modes import modes
+from minigan.errors import TraceError
+
+
+class Recording(list[Any]):
+    """Equations ``(primitive, inputs, params, outputs)``.
+
+    Attributes
+    ----------
+    closed : bool
+        No value may leave as a Python number or a NumPy array: what is done to it there would not be recorded.
+    constants : list of (Tensor, original)
+        What became a Tensor on the way: numbers and arrays.
+    lines : list of str
+        For each equation of a closed recording, ``file:line`` of the user's code that ran it.
+    """
+
+    def __init__(self, closed: bool) -> None:
+        super().__init__()
+        self.closed = closed
+        self.constants: list[tuple[Any, Any]] = []
+        self.lines: list[str] = []
+
+    def append(self, equation: Any) -> None:
+        super().append(equation)
+        if self.closed:
+            self.lines.append(user_line())
+
+
+@contextlib.contextmanager
+def recording(closed: bool = False) -> Iterator[Recording]:
+    """Collect every primitive that runs, as equations ``(primitive, inputs, params, outputs)``, in order.
+
+    Forward, backward, optimiser and random draws all go through `bind`, so the list is the whole training step:
+    what a compiler needs.
+    """
+    before, modes.equations = modes.equations, Recording(closed)
+    try:
+        yield modes.equations
+    finally:
+        modes.equations = before
+
+
+def must_stay(what: str) -> None:
+    """Raise TraceError if a value is about to leave a closed recording."""
+    if modes.equations is not None and modes.equations.closed:
+        raise TraceError(
+            f"{what} at {user_line()}: while a step is being compiled, values are not known, so what Python or NumPy "
+            "does with them would be frozen. Use mg's functions (mg.where instead of if), return the tensor and look "
+            "at it outside, or compute it before the step and pass it in"
+        )
