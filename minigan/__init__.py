@@ -9,7 +9,7 @@ from importlib import import_module as _import_module
 __version__ = "0.1.0"
 
 _SUBMODULES = (
-    "checking", "data", "engine", "errors", "kernels", "losses", "metrics",
+    "checking", "compiler", "data", "engine", "errors", "kernels", "losses", "metrics",
     "nn", "ops", "optim", "penalties", "plots", "random", "training",
 )  # fmt: skip
 
@@ -17,6 +17,7 @@ _SUBMODULES = (
 _HOMES = {
     "minigan.engine": "Tensor tensor no_grad detect_anomaly default_dtype grad value_and_grad vjp jvp hvp",
     "minigan.checking": "directional_derivative check_gradients",
+    "minigan.compiler": "compile",
     "minigan.plots": "draw",
     "minigan.ops": (
         "add subtract multiply divide negative power matmul exp log log1p expm1 sqrt abs sin cos tanh sigmoid softplus "

@@ -4,6 +4,8 @@ A message says what was given, what was expected and what to do; the command lin
 The classes also derive from the built-in that fits, so that ``except ValueError`` keeps working.
 """
 
+from typing import Any
+
 
 class MiniganError(Exception):
     """Root of all errors that minigan raises on purpose."""
@@ -34,7 +36,17 @@ class TraceError(MiniganError, RuntimeError):
 
 
 class GradientCheckError(MiniganError, AssertionError):
-    """A gradient disagrees with the numerical directional derivative."""
+    """A gradient disagrees with the numerical directional derivative.
+
+    Attributes
+    ----------
+    report : minigan.checking.GradientReport or None
+        What was found.
+    """
+
+    def __init__(self, message: str = "", report: Any = None):
+        super().__init__(message)
+        self.report = report
 
 
 class ConfigError(MiniganError, ValueError):

@@ -42,6 +42,18 @@ def write_bytes(path, data):
         file.write(data.encode() if isinstance(data, str) else data)
 
 
+def cache_folder():
+    """Return the user's cache folder for minigan, which may not exist yet: for what can be made or downloaded again.
+
+    Returns
+    -------
+    pathlib.Path
+    """
+    from platformdirs import user_cache_path
+
+    return user_cache_path("minigan", appauthor=False)
+
+
 def _umask():
     umask = os.umask(0)
     os.umask(umask)

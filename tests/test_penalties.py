@@ -67,31 +67,6 @@ def test_several_logits_of_a_sample_count_together():
     assert penalties.r1(lambda x: x @ w, X).item() == pytest.approx(np.sum(w.sum(axis=1) ** 2), rel=1e-14)
 
 
-@pytest.mark.parametrize(("gamma", "modulus"), [(0.0, 1.00499), (0.3, 0.97468), (1.0, 0.9)])
-def test_dirac_gan(gamma, modulus):
-    """Simultaneous steps of .2, D(x) = psi x, G = theta, data at 0 (Mescheder et al., 2018): R1 makes them converge."""
-    eigenvalues = np.linalg.eigvals(np.column_stack([dirac_step(1e-7 * e, gamma) / 1e-7 for e in np.eye(2)]))
-    np.testing.assert_allclose(np.abs(eigenvalues), modulus, atol=6e-6 if gamma < 1 else 2e-4)  # double at gamma = 1
-
-
-def dirac_step(point, gamma, lr=0.2):
-    """Return (theta, psi) one step later."""
-    theta, psi = players = [nn.Parameter(np.array([value])) for value in point]
-    loss, zero = get_loss("minimax"), np.zeros(1)
-
-    def discriminator(x):
-        return psi * x
-
-    optimisers = [mg.optim.SGD([p], lr) for p in players]
-    g_loss = loss.generator(None, discriminator(theta))
-    d_loss = loss.discriminator(discriminator(zero), discriminator(theta.detach()))
-    g_loss.backward(inputs=[theta])
-    (d_loss + 0.5 * gamma * penalties.r1(discriminator, zero)).backward(inputs=[psi])
-    for optimiser in optimisers:
-        optimiser.step()
-    return np.concatenate([theta.numpy(), psi.numpy()])
-
-
 # -- derivatives with respect to the weights ---------------------------------------------------------------------------
 
 

@@ -26,17 +26,22 @@ class Check:
         The losses to check; all if none is named.
     seed : int
         Of the logits and directions drawn.
+    real_label : float
+        Check with this label of real samples (label smoothing); without names, the losses that take one. 1: all.
     """
 
     names: tyro.conf.Positional[list[str]] = field(default_factory=list)
     seed: int = 0
+    real_label: float = 1.0
 
 
 def main(args):
     options = parse(Check, args, "check")
     if options.seed < 0:
         raise ConfigError(f"--seed {options.seed}: expected at least 0")
-    chosen = {name: losses.get(name) for name in options.names or losses.names()}
+    given = {} if options.real_label == 1.0 else {"real_label": options.real_label}
+    names = options.names or [name for name in losses.names() if given.keys() <= set(losses.options(name))]
+    chosen = {name: losses.get(name, **given) for name in names}
     print(
         f"{'loss':16}{'player':15}{'with respect to':17}{'autodiff: relative':>20}{'numerical: error':>19}{'bound':>10}"
     )

@@ -105,7 +105,7 @@ def _threads(numba, advice):
 
 def _caches(numba, advice):
     import minigan.kernels
-    from minigan.data.cache import cache_folder
+    from minigan.files import cache_folder
 
     kernels = Path(numba.config.CACHE_DIR or Path(minigan.kernels.__file__).parent / "__pycache__")
     compiled = list(kernels.rglob("*.nbi")) if kernels.exists() else []

@@ -1,8 +1,9 @@
-"""Data sets: toy distributions, drawn digits, MNIST, and your own arrays."""
+"""Data sets: toy distributions, sine waves, drawn digits, MNIST, and your own arrays."""
 
 from minigan.data.dataset import ArrayDataset, Dataset, ImageDataset, from_array
 from minigan.data.glyphs import glyphs
 from minigan.data.mnist import mnist
+from minigan.data.sines import Sines, sines
 from minigan.data.toy import Mixture, Moons, gaussian, grid, mixture1d, moons, ring
 
 __all__ = [
@@ -11,6 +12,7 @@ __all__ = [
     "ImageDataset",
     "Mixture",
     "Moons",
+    "Sines",
     "from_array",
     "gaussian",
     "glyphs",
@@ -19,4 +21,5 @@ __all__ = [
     "mnist",
     "moons",
     "ring",
+    "sines",
 ]

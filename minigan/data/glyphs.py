@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
-from minigan.data.cache import cache_folder
+from minigan.files import cache_folder
 from minigan.data.dataset import ImageDataset
 from minigan.errors import ConfigError
 from minigan.files import atomic_write

@@ -3,7 +3,7 @@
 import os
 from pathlib import Path
 
-from minigan.data.cache import cache_folder
+from minigan.files import cache_folder
 from minigan.data.dataset import ImageDataset
 from minigan.data.download import download
 from minigan.data.idx import read_idx

@@ -240,3 +240,5 @@ def _guard_writes(primitive: Primitive, args: tuple[Tensor, ...]) -> None:
             raise GraphError(f"{primitive.name}: only leaves are written to; this tensor was computed. Use .detach()")
         if not args[i]._data.flags.writeable:
             raise GraphError(f"{primitive.name}: the tensor's memory is read-only; make one with mg.tensor(...)")
+        if modes.equations is not None:
+            modes.equations.save(args[i]._data)

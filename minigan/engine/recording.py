@@ -4,6 +4,8 @@ import contextlib
 from collections.abc import Iterator
 from typing import Any
 
+import numpy as np
+
 from minigan.engine.anomaly import user_line
 from minigan.engine.modes import modes
 from minigan.errors import TraceError
@@ -20,6 +22,8 @@ class Recording(list[Any]):
         What became a Tensor on the way: numbers and arrays.
     lines : list of str
         For each equation of a closed recording, ``file:line`` of the user's code that ran it.
+    overwritten : list of (array, copy)
+        In a closed recording, what stood in memory before it was written to.
     """
 
     def __init__(self, closed: bool) -> None:
@@ -27,11 +31,22 @@ class Recording(list[Any]):
         self.closed = closed
         self.constants: list[tuple[Any, Any]] = []
         self.lines: list[str] = []
+        self.overwritten: list[tuple[np.ndarray, np.ndarray]] = []
 
     def append(self, equation: Any) -> None:
         super().append(equation)
         if self.closed:
             self.lines.append(user_line())
+
+    def save(self, array: np.ndarray) -> None:
+        """Take note of memory that is about to be overwritten."""
+        if self.closed:
+            self.overwritten.append((array, array.copy()))
+
+    def undo(self) -> None:
+        """Give all memory that was written to its values from before."""
+        for array, before in reversed(self.overwritten):
+            np.copyto(array, before)
 
 
 @contextlib.contextmanager

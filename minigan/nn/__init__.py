@@ -19,6 +19,7 @@ from minigan.nn.layers import (
 from minigan.nn.module import Buffer, Module, Parameter
 from minigan.nn.normalisation import BatchNorm1d, BatchNorm2d, Dropout, LayerNorm, frozen_statistics
 from minigan.nn.recurrent import GRU, LSTM, RNN
+from minigan.nn.spectral import spectral_norm
 
 __all__ = [
     "GRU",
@@ -47,4 +48,5 @@ __all__ = [
     "Tanh",
     "frozen_statistics",
     "init",
+    "spectral_norm",
 ]

@@ -15,7 +15,8 @@ _frozen = contextvars.ContextVar("statistics are frozen", default=False)
 
 @contextlib.contextmanager
 def frozen_statistics():
-    """Inside, batch normalisation leaves its running statistics as they are; what it returns is the same.
+    """Inside, batch normalisation leaves its running statistics as they are; what it returns is the same. So does
+    `spectral_norm` with its singular vectors.
 
     For passes that are no training step of their own: a gradient penalty runs the discriminator once more on data that
     it has counted already. It holds for every module that runs inside, in this thread, however it is called.
@@ -34,6 +35,11 @@ def frozen_statistics():
         yield
     finally:
         _frozen.reset(token)
+
+
+def statistics_are_frozen():
+    """Return whether this runs inside `frozen_statistics`."""
+    return _frozen.get()
 
 
 class _BatchNorm(Module):
@@ -74,7 +80,7 @@ class _BatchNorm(Module):
                 "or more to have a variance. Take a larger batch, or call .eval()"
             )
         y, mean, var = ops.batch_norm(x, self.weight, self.bias, self.eps)
-        if not _frozen.get():
+        if not statistics_are_frozen():
             self._record(mean, var, m)
         return y
 

@@ -107,7 +107,11 @@ def abs(x):
     return np.abs(x)
 
 
-@primitive(vjp=(None,), domain=elementwise(REAL, order=0), lowering=Elementwise("x if x != x else (x > 0) - (x < 0)"))
+@primitive(
+    vjp=(None,),
+    domain=elementwise(REAL, order=0),
+    lowering=Elementwise("x if x != x else 1 if x > 0 else -1 if x < 0 else 0"),
+)
 def sign(x):
     """Return -1, 0 or 1. Constant almost everywhere: no gradient flows."""
     return np.sign(x)

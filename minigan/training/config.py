@@ -23,7 +23,7 @@ class Config:
     seed : int
         Of the weights, the batches and the noise. The same seed gives the same bytes.
     loss : str
-        minimax, non_saturating or relativistic; "custom" for your own.
+        A name from `mg.losses.names()`; "custom" for your own.
     batch_size : int
         Samples per step.
     lr_g : float
@@ -58,6 +58,8 @@ class Config:
         How many checkpoints over the run.
     snapshots : int
         How many sets of samples for the animation over the run.
+    compile : bool
+        Compile the training step (in runs of 500 steps or more).
     data : str
         Folder of the MNIST files; empty: MINIGAN_DATA, the cache, or a download.
     preset : str
@@ -85,6 +87,7 @@ class Config:
     log_every: int = 10
     checkpoints: int = 20
     snapshots: int = 40
+    compile: bool = True
     data: str = ""
 
     def __post_init__(self):

@@ -9,6 +9,7 @@ from threadpoolctl import threadpool_limits
 
 from minigan import data as datasets
 from minigan import losses, optim, penalties, random
+from minigan.compiler import compile
 from minigan.engine import Tensor, modes, no_grad
 from minigan.errors import CheckpointError, ConfigError, DataError, ShapeError
 from minigan.training.config import Config
@@ -20,6 +21,7 @@ from minigan.training.run import RunFolder
 from minigan.training.schedules import geometric, warmup_cosine
 
 PART = 1000  # samples that pass a network at once outside training
+WORTH_COMPILING = 500  # steps: compiling takes as long as some hundred of them
 
 
 class GAN:
@@ -75,6 +77,7 @@ class GAN:
         self.centre, self.scale = 0.0, 1.0  # of the data: networks see (x - centre) / scale
         self.step = 0
         self.history = []
+        self._compiled_step = compile(self._step)
         self.folder = None  # the run folder that this GAN was loaded from or last written to
 
     # -- training -----------------------------------------------------------------------------------------------
@@ -130,6 +133,8 @@ class GAN:
         quiet = np.errstate(all="ignore")  # the journal looks for what is not finite
         with self._few_threads(self.config.batch_size), quiet, bar:
             journal.begin()
+            if self.compiles:
+                bar.set_postfix_str("compiling the step, some seconds")
             while self.step < total and not interrupted():
                 outcome = self.train_step(self._batch(data))
                 self.step += 1
@@ -168,18 +173,28 @@ class GAN:
         d_loss, g_loss : 0-d Tensors
         real_logits, fake_logits : Tensors, as the discriminator step saw them
         """
-        rate = warmup_cosine(
-            self.step, self.config.steps, warmup=self.config.warmup, cosine_from=self.config.cosine_from
-        )
-        self.d_optimiser.lr, self.g_optimiser.lr = rate * self.config.lr_d, rate * self.config.lr_g
+        config = self.config
+        rate = warmup_cosine(self.step, config.steps, warmup=config.warmup, cosine_from=config.cosine_from)
+        self.d_optimiser.lr, self.g_optimiser.lr = rate * config.lr_d, rate * config.lr_g
+        weight = 0.5 * geometric(self.step, config.steps, end=config.penalty_end)
+        step = self._compiled_step if self.compiles else self._step
+        return step(real, Tensor(np.array(weight, modes.default_dtype)))
 
+    @property
+    def compiles(self):
+        """Whether training steps are compiled: if the options say so, and the run is long enough to pay for it."""
+        return self.config.compile and self.config.steps >= WORTH_COMPILING
+
+    def _step(self, real, weight):
+        """Do what `train_step` says; `weight` () is what the penalties are multiplied with at this step."""
         with no_grad():
             fake = self.fake(len(real))
         real.requires_grad, fake.requires_grad = self.config.r1 > 0, self.config.r2 > 0
         real_logits, fake_logits = self.discriminator(real), self.discriminator(fake)
         d_loss = self.loss.discriminator(real_logits, fake_logits)
         self.d_optimiser.zero_grad()
-        (d_loss + self._penalties(real, real_logits, fake, fake_logits)).backward(inputs=self.d_optimiser.params)
+        penalty = self._penalties(weight, real, real_logits, fake, fake_logits)
+        (d_loss + penalty).backward(inputs=self.d_optimiser.params)
         self.d_optimiser.step()
 
         with no_grad():
@@ -196,14 +211,13 @@ class GAN:
         """Return n generated samples as the networks see them, in the graph."""
         return self.generator(self.latent.draw(self.rng, n))
 
-    def _penalties(self, real, real_logits, fake, fake_logits):
+    def _penalties(self, weight, real, real_logits, fake, fake_logits):
         """Return gamma_1/2 R1 + gamma_2/2 R2, on the logits that the loss has computed already."""
-        gamma = 0.5 * geometric(self.step, self.config.steps, end=self.config.penalty_end)
         total = 0.0
         if self.config.r1:
-            total = total + gamma * self.config.r1 * penalties.squared_gradient(real_logits, real)
+            total = total + weight * self.config.r1 * penalties.squared_gradient(real_logits, real)
         if self.config.r2:
-            total = total + gamma * self.config.r2 * penalties.squared_gradient(fake_logits, fake)
+            total = total + weight * self.config.r2 * penalties.squared_gradient(fake_logits, fake)
         return total
 
     def _batch(self, data):

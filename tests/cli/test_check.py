@@ -13,6 +13,8 @@ from minigan import losses
 from minigan.cli.check import main, rows
 from minigan.engine import REGISTRY, bind
 from minigan.losses import Loss
+from minigan.losses.cross_entropy import _non_saturating_grad
+from minigan.losses.scores import _hinge_grad
 from minigan.ops import exp, log, mean, sigmoid, softplus
 
 RIGHT = losses.non_saturating()
@@ -88,6 +90,49 @@ def test_right_loss_of_small_operations_passes(plant, capsys):
     assert verdicts(capsys.readouterr().out) == []
 
 
+OTHERS = {
+    "hinge without its corner": (
+        "hinge",
+        {"_discriminator_grad": lambda real, fake: (0 * real - 1 / 16, 0 * fake + 1 / 12)},
+    ),
+    "hinge with the corner at 0": ("hinge", {"_discriminator_grad": lambda r, f: _hinge_grad(r + 1.0, f - 1.0)}),
+    "hinge with the other side": (
+        "hinge",
+        {"_discriminator_grad": lambda r, f: (-_hinge_grad(f, r)[1], _hinge_grad(r, f)[1])},
+    ),
+    "a critic maximised": ("wasserstein", {"_discriminator_grad": lambda r, f: (0 * r + 1 / 16, 0 * f - 1 / 12)}),
+    "a generator that helps": ("wasserstein", {"_generator_grad": lambda f: 0 * f + 1 / 12}),
+    "least squares without 1/2": (
+        "least_squares",
+        {"_discriminator_grad": lambda r, f: (2 * (r - 1) / 16, 2 * f / 12)},
+    ),
+    "labels exchanged": ("least_squares", {"_discriminator_grad": lambda r, f: (r / 16, (f - 1) / 12)}),
+}
+
+
+@pytest.mark.parametrize("mistake", OTHERS)
+def test_planted_mistake_in_another_loss_is_found(mistake, plant):
+    name, fields = OTHERS[mistake]
+    plant(dataclasses.replace(losses.get(name), **fields))
+    assert main(["planted"]) == 1
+
+
+def test_smoothed_labels(capsys):
+    """Checked where it is asked for, in the losses that have a label; a gradient without it is found."""
+    assert main(["--real-label", "0.9"]) == 0
+    lines = capsys.readouterr().out.splitlines()[1:-1]
+    assert [line.split()[0] for line in lines[::3]] == ["minimax", "non_saturating", "least_squares"]
+    smooth, plain = losses.get("minimax", real_label=0.9), losses.get("minimax")
+    found = rows(dataclasses.replace(smooth, _discriminator_grad=plain._discriminator_grad))
+    assert [row["ok"] for row in found] == [False, True, True]
+
+
+@pytest.mark.parametrize("label", [0.5, 0.9])
+def test_no_false_alarm_with_smoothed_labels(label):
+    for seed in range(20):
+        assert all(row["ok"] for row in rows(losses.get("minimax", real_label=label), seed))
+
+
 RELATIVISTIC = REGISTRY["pairing"]
 FUSED_WRONG = {
     "rule": {"vjp": (RELATIVISTIC.vjp[1], RELATIVISTIC.vjp[0])},
@@ -119,7 +164,7 @@ def test_mistake_at_one_scale_only_is_not_forgotten(plant):
 
         def spoilt(fake, nowhere_else=nowhere_else):
             largest = np.abs(fake.numpy()).max()
-            return losses._non_saturating_grad(fake) * (np.nan if nowhere_else[0] <= largest < nowhere_else[1] else 1.0)
+            return _non_saturating_grad(fake) * (np.nan if nowhere_else[0] <= largest < nowhere_else[1] else 1.0)
 
         found = list(rows(dataclasses.replace(RIGHT, _generator_grad=spoilt)))
         assert [row["ok"] for row in found] == [True, True, False]
@@ -138,6 +183,15 @@ def test_table_of_all_losses(capsys):
         ("non_saturating", "discriminator", "real logits"),
         ("non_saturating", "discriminator", "fake logits"),
         ("non_saturating", "generator", "fake logits"),
+        ("least_squares", "discriminator", "real logits"),
+        ("least_squares", "discriminator", "fake logits"),
+        ("least_squares", "generator", "fake logits"),
+        ("hinge", "discriminator", "real logits"),
+        ("hinge", "discriminator", "fake logits"),
+        ("hinge", "generator", "fake logits"),
+        ("wasserstein", "discriminator", "real logits"),
+        ("wasserstein", "discriminator", "fake logits"),
+        ("wasserstein", "generator", "fake logits"),
         ("relativistic", "discriminator", "real logits"),
         ("relativistic", "discriminator", "fake logits"),
         ("relativistic", "generator", "real logits"),
@@ -169,8 +223,14 @@ def test_seed_draws_other_logits():
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["hinged"], "minigan: unknown loss 'hinged'; known are minimax, non_saturating, relativistic"),
-        (["minimax", "hinged"], "minigan: unknown loss 'hinged'; known are minimax, non_saturating, relativistic"),
+        (["hinged"], f"minigan: unknown loss 'hinged'; known are {', '.join(losses.names())}"),
+        (["minimax", "hinged"], f"minigan: unknown loss 'hinged'; known are {', '.join(losses.names())}"),
+        (["hinge", "--real-label", "0.9"], "minigan: loss 'hinge' does not take the options real_label; it takes none"),
+        (
+            ["minimax", "--real-label", "nan"],
+            "minigan: real_label is nan; expected a number above 0 and at most 1, the label of real samples "
+            "(1: no smoothing)",
+        ),
         (["--seed", "-1"], "minigan: --seed -1: expected at least 0"),
     ],
 )

@@ -38,7 +38,10 @@ with filelock.FileLock(sys.argv[1]):
         (["gaussian", "--lr-d", "fast"], "--lr-d"),
         (["gaussian", "--beta1", "1"], "must be below 1"),
         (["gaussian", "--ema", "2"], "ema is 2; it must be at least 0 and at most 1"),
-        (["gaussian", "--loss", "hinges"], "unknown loss 'hinges'; known are minimax, non_saturating, relativistic"),
+        (
+            ["gaussian", "--loss", "hinges"],
+            "unknown loss 'hinges'; known are minimax, non_saturating, least_squares, hinge, ",
+        ),
         (["gaussian", "--loss", "custom"], "unknown loss 'custom'"),
         (["gaussian", "--epochs", "3"], "Unrecognized options: --epochs, 3"),
         (["gaussian", "ring"], "Unrecognized options: ring"),

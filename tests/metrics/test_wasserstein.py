@@ -1,4 +1,4 @@
-"""W1 on the line: closed forms, its own floor, and what it refuses."""
+"""W1 on the line: closed forms, its own floor, what it refuses; and its mean over the shadows of more dimensions."""
 
 import math
 
@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 from scipy.stats import norm, wasserstein_distance
 
 from minigan import data
-from minigan.errors import ShapeError
-from minigan.metrics import wasserstein1, wasserstein1_over_floor
+from minigan.errors import ConfigError, DataError, ShapeError
+from minigan.metrics import sliced_wasserstein, wasserstein1, wasserstein1_over_floor
 
 MIDPOINTS = (np.arange(20_000) + 0.5) / 20_000
 
@@ -111,3 +111,61 @@ def test_no_seed_serves_noise_and_data():
     assert len(seeds["fake"]) == 3
     assert len(set(seeds["fake"] + seeds["real"])) == 9
     assert 0.2 < w1 / floor < 5
+
+
+# -- sliced ------------------------------------------------------------------------------------------------------------
+
+
+def test_sliced_distance_of_a_shift_is_its_length_over_the_root_of_the_dimension():
+    x = np.random.default_rng(0).standard_normal((50, 3))
+    shift = np.array([1.0, -2.0, 2.0])
+    # (theta . v)^2 has the mean |v|^2 / D and the variance 2 (D - 1) / (D + 2) of its square.
+    relative = math.sqrt(2 * 2 / 5 / 10_000)
+    squared = sliced_wasserstein(x + shift, x, projections=10_000) ** 2
+    assert abs(squared / (9 / 3) - 1) < 4 * relative
+    assert abs(squared / (9 / 3) - 1) > 1e-9  # it is an estimate
+
+
+def test_sliced_distance_of_gaussians_of_two_widths():
+    """Every shadow of N(0, s^2 I) is N(0, s^2), so the distance is |s1 - s2|."""
+    rng = np.random.default_rng(0)
+    a, b = 3.0 * rng.standard_normal((20_000, 4)), 1.0 * rng.standard_normal((15_000, 4))
+    assert sliced_wasserstein(a, b, projections=64) == pytest.approx(2.0, abs=0.03)
+
+
+@given(
+    a=st.lists(st.floats(-100, 100), min_size=1, max_size=8),
+    b=st.lists(st.floats(-100, 100), min_size=1, max_size=8),
+    order=st.sampled_from([1, 1.5, 2, 3]),
+    seed=st.integers(0, 99),
+)
+def test_sliced_distance_on_the_line_is_the_distance(a, b, order, seed):
+    a, b = np.array(a)[:, np.newaxis], np.array(b)[:, np.newaxis]
+    found = sliced_wasserstein(a, b, order=order, projections=3, seed=seed)
+    every = math.lcm(len(a), len(b))  # as many copies of each as make both samples equally large
+    pairs = [np.repeat(np.sort(x[:, 0]), every // len(x)) for x in (a, b)]
+    assert found == pytest.approx(np.mean(np.abs(pairs[0] - pairs[1]) ** order) ** (1 / order), rel=1e-9, abs=1e-9)
+    if order == 1:
+        assert found == pytest.approx(wasserstein1(a, b), rel=1e-9, abs=1e-9)
+
+
+def test_sliced_distance_takes_sets_for_sets_and_items_of_any_shape(monkeypatch):
+    rng = np.random.default_rng(0)
+    a, b = rng.standard_normal((40, 3, 2)), rng.standard_normal((30, 3, 2))
+    expected = sliced_wasserstein(a, b)
+    assert sliced_wasserstein(b, a) == pytest.approx(expected, rel=1e-12)
+    assert sliced_wasserstein(rng.permutation(a), rng.permutation(b)) == pytest.approx(expected, rel=1e-12)
+    assert sliced_wasserstein(a, a) == 0
+    assert sliced_wasserstein(a, b, seed=1) != expected
+    monkeypatch.setattr("minigan.metrics.rows.ENTRIES", 200)
+    assert sliced_wasserstein(a.reshape(40, 6), b.reshape(30, 6)) == pytest.approx(expected, rel=1e-12)
+
+
+def test_sliced_distance_refuses_what_it_cannot_measure():
+    with pytest.raises(ShapeError, match=r"items of shapes \(2,\) and \(3,\)"):
+        sliced_wasserstein(np.zeros((4, 2)), np.zeros((4, 3)))
+    with pytest.raises(DataError, match="nan or inf"):
+        sliced_wasserstein(np.full((4, 2), np.nan), np.zeros((4, 2)))
+    for options in ({"order": 0.5}, {"projections": 0}):
+        with pytest.raises(ConfigError, match="both must be 1 or more"):
+            sliced_wasserstein(np.zeros((4, 2)), np.zeros((4, 2)), **options)

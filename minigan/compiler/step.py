@@ -1,0 +1,293 @@
+"""compile: from a Python function that trains to one that has been traced, optimised and compiled."""
+
+import contextlib
+import functools
+import inspect
+import itertools
+import numbers as number_types
+
+import numpy as np
+
+from minigan.compiler import cache
+from minigan.compiler.passes import optimise
+from minigan.compiler.source import Source
+from minigan.compiler.trace import trace
+from minigan.engine import Tensor, modes, tensor
+from minigan.errors import TraceError
+
+
+def compile(step):
+    """Return a function with the same result and the same effects as `step`, compiled by Numba.
+
+    The first call runs `step` as it is and records what happens: forward, backward, penalties, optimiser, averages and
+    random draws. From then on the recorded program runs, as one compiled function, and `step` itself is not entered
+    again until a shape, a dtype, a mode (``train()``, ``eval()``) or a number that it takes from outside changes.
+
+    Parameters
+    ----------
+    step : callable
+        Takes arrays or Tensors, and returns Tensors, nested in tuples, lists or dicts. Numbers that it takes from
+        outside (by closure, as globals, as attributes) are constants, and compiled anew when they change; what is to
+        vary cheaply is passed in as a 0-d array. Learning rates and other attributes of optimisers stay alive.
+
+    Returns
+    -------
+    CompiledStep
+        With ``.program``, the equations, and ``.source``, the Python that was generated.
+
+    Raises
+    ------
+    TraceError
+        At a call: if the step branches on a value, turns one into a Python number or a NumPy array, or uses an array
+        from outside that changes from call to call.
+
+    Examples
+    --------
+    >>> import minigan as mg
+    >>> w = mg.tensor([3.0], requires_grad=True)
+    >>> descend = mg.optim.SGD([w], lr=0.25)
+    >>> @mg.compile
+    ... def step(x):
+    ...     loss = (w * x * (w * x)).sum()
+    ...     descend.zero_grad()
+    ...     loss.backward()
+    ...     descend.step()
+    ...     return loss
+    >>> [step(mg.tensor([1.0])).item() for _ in range(3)]
+    [9.0, 2.25, 0.5625]
+    """
+    return CompiledStep(step)
+
+
+class CompiledStep:
+    """What `compile` returns. Call it like the step that it was made of."""
+
+    def __init__(self, step):
+        self.step = step
+        self.surroundings = Surroundings(step)
+        self.versions = {}  # what a recording depends on -> Version
+        self.last = None
+        functools.update_wrapper(self, step)
+
+    def __call__(self, *arguments):
+        given = [a if isinstance(a, Tensor) else tensor(np.asarray(a)) for a in arguments]
+        key = (*((a.shape, a.dtype) for a in given), modes.default_dtype, self.surroundings.state())
+        version = self.versions.get(key)
+        if version is None or not version.is_current():
+            version = self.versions[key] = Version(self.step, given, self.surroundings.names(given))
+        elif not version.verified:
+            version.verify(self.step, given)
+        else:
+            version.run_sources()
+        self.last = version
+        return version.run(given)
+
+    @property
+    def program(self):
+        """The equations of the version that ran last; None before the first call."""
+        return None if self.last is None else self.last.program
+
+    @property
+    def source(self):
+        """The Python that was generated for the version that ran last; None before the first call."""
+        return None if self.last is None else self.last.source.text
+
+
+class Version:
+    """A step compiled for certain shapes and surroundings.
+
+    Recording runs the step eagerly, with all its effects. They are undone, and the compiled program takes the same step
+    with the same random numbers: so every step's result comes from the same code, the first one's too.
+    """
+
+    def __init__(self, step, given, names):
+        recorded, self.record, self.form = self._record(step, given, names)
+        self.program = optimise(recorded)
+        title = f"{getattr(step, '__qualname__', 'step')}, compiled by minigan: kernels first, the step at the end."
+        self.source = Source(self.program, title)
+        self.module = cache.load(self.source.text)
+        self.cell = self.source.layout.cell
+        self.sources = [e for e in self.program.equations if not e.inputs]
+        self.actions = [self._action(a) for a in self.source.actions]
+        self.inputs = [self.cell(v) for v in self.program.inputs]
+        self.results = [self.cell(v) for v in self.program.results]
+        self.tensors = _living(self.record)
+        self.written = [(t._version, n) for t, _, n in self.tensors if n]
+        self.captured = [
+            (x, t._data) for t, x in self.record.constants if isinstance(x, np.ndarray) and x is not t._data
+        ]
+        self.verified = False
+        self._replay(self.record)
+
+    def _action(self, action):
+        """Return a function without arguments for a step of the plan."""
+        if isinstance(action, tuple):
+            name, arguments = action
+            return functools.partial(getattr(self.module, name), *arguments)
+        return functools.partial(_on_host, action, self.cell)
+
+    @staticmethod
+    def _record(step, given, names):
+        """Run the step as it is, undo what it wrote, and return (program, recording, what it returned)."""
+        program, record, returned = trace(step, given, names)
+        record.undo()
+        for _, args, _, _ in record:
+            for t in args:
+                t.grad = None  # a compiled step leaves no gradients behind
+        return program, record, returned
+
+    def verify(self, step, given):
+        """Record the step once more: what was taken for constant must be the same, or it is no constant."""
+        _, record, _ = self._record(step, given, {})
+        _compare(self.record, record)
+        self.verified = True
+        self._replay(record)
+
+    def _replay(self, record):
+        """Take random draws and Python's numbers from a recording: they have been made, and must not be made again."""
+        made = [outs for _, args, _, outs in record if not args]
+        for equation, outs in zip(self.sources, made, strict=True):
+            for v, t in zip(equation.outputs, outs, strict=True):
+                np.copyto(self.cell(v), t._data)
+
+    def is_current(self):
+        """Return whether all memory that the program works on is where it was."""
+        return all(t._data is array for t, array, _ in self.tensors)
+
+    def run_sources(self):
+        """Make this step's random draws and Python's numbers."""
+        for equation in self.sources:
+            _on_host(equation, self.cell)
+
+    def run(self, given):
+        """Do one step, the draws being made."""
+        for cell, argument in zip(self.inputs, given, strict=True):
+            np.copyto(cell, argument._data)
+        for original, recorded in self.captured:
+            if not np.array_equal(original, recorded):
+                raise TraceError(
+                    "an array that the compiled step takes from outside has changed since it was recorded; pass it as "
+                    "an argument, or make it a tensor once and write to it with .assign"
+                )
+        for action in self.actions:
+            action()
+        for version, writes in self.written:
+            version[0] += writes
+        return _rebuilt(self.form, [Tensor(cell.copy()) for cell in self.results])
+
+
+def _on_host(equation, cell):
+    """Run an equation as its eager implementation, on the program's memory."""
+    with np.errstate(all="ignore"):
+        made = equation.primitive.impl(*(cell(v) for v in equation.inputs), **equation.params)
+    for v, array in zip(equation.outputs, made if isinstance(made, tuple) else (made,), strict=bool(equation.outputs)):
+        np.copyto(cell(v), array)
+
+
+def _rebuilt(tree, tensors):
+    """Return `tree` with its Tensors replaced, in order, by `tensors`."""
+    tensors = iter(tensors)
+
+    def build(part):
+        if isinstance(part, Tensor):
+            return next(tensors)
+        if isinstance(part, dict):
+            return {k: build(v) for k, v in part.items()}
+        return type(part)(map(build, part)) if isinstance(part, list | tuple) else part
+
+    return build(tree)
+
+
+def _living(record):
+    """Return (tensor, its array, how often it is written to) for the tensors from outside."""
+    made = {id(t._data) for _, _, _, outs in record for t in outs}
+    writes, tensors = {}, {}
+    for primitive, args, _, _ in record:
+        for i, t in enumerate(args):
+            if t._node is None and id(t._data) not in made:
+                tensors[id(t)] = t
+            if i in primitive.mutates:
+                writes[id(t._version)] = writes.get(id(t._version), 0) + 1
+    return [(t, t._data, writes.get(id(t._version), 0)) for t in tensors.values()]
+
+
+def _compare(first, second):
+    """Raise TraceError if two recordings of a step differ in more than the values that flow through it."""
+    for (a, b), line in zip(itertools.zip_longest(first, second), [*first.lines, *second.lines], strict=False):
+        if a is None or b is None or a[0] is not b[0] or [t.shape for t in a[1]] != [t.shape for t in b[1]]:
+            raise TraceError(
+                f"the step did other things at its second call than at its first, from {line} on; what it does must "
+                "not depend on values or on a count of its calls"
+            )
+    for (a, _), (b, original) in zip(first.constants, second.constants, strict=False):
+        if a._data.tobytes() != b._data.tobytes():
+            what = f"the number {original}" if isinstance(original, number_types.Number) else "an array"
+            raise TraceError(
+                f"{what} was {a._data if a.size < 5 else 'another'} at the first call of the step: it would be frozen. "
+                "Pass what changes as an argument (a 0-d array for a number), and draw random numbers from "
+                "mg.random.default_rng"
+            )
+
+
+# -- what a step takes from outside ------------------------------------------------------------------------------------
+
+_PLAIN = (number_types.Number, str, bytes, type(None), np.dtype)
+
+
+class Surroundings:
+    """What a step refers to: closure, globals, the object it is a method of.
+
+    Numbers and words among it, and whether networks are training, decide which version of a program is the right one.
+    """
+
+    def __init__(self, step):
+        while isinstance(step, functools.partial):
+            step = step.func
+        self.owner = step.__self__ if inspect.ismethod(step) else None
+        function = inspect.unwrap(step.__func__ if inspect.ismethod(step) else step)
+        code = getattr(function, "__code__", None)
+        self.parameters = list(inspect.signature(step).parameters) if code else []
+        cells = dict(zip(code.co_freevars, function.__closure__ or (), strict=True)) if code else {}
+        self.cells = list(cells.items())
+        self.globals = function.__globals__ if code else {}
+        self.global_names = [name for name in code.co_names if name in self.globals] if code else []
+        self.modules = {}  # id of a network -> all its modules
+
+    def things(self):
+        """Yield (name, object) for all that the step refers to."""
+        for name, cell in self.cells:
+            with contextlib.suppress(ValueError):  # not bound yet
+                yield name, cell.cell_contents
+        for name in self.global_names:
+            yield name, self.globals.get(name)
+        if self.owner is not None:
+            yield from vars(self.owner).items()
+
+    def state(self):
+        """Return what a recording depends on beside the arguments."""
+        state = []
+        for name, thing in self.things():
+            if isinstance(thing, _PLAIN):
+                if self.owner is None or name not in vars(self.owner):  # an object's numbers may count its steps
+                    state.append((name, thing))
+            elif hasattr(thing, "named_parameters"):
+                if id(thing) not in self.modules:
+                    self.modules[id(thing)] = thing, list(thing.modules())
+                state.append((id(thing), tuple([m.training for m in self.modules[id(thing)][1]])))
+        return tuple(state)
+
+    def names(self, given):
+        """Return {id of an array: what the user calls it}; `given` are the step's arguments."""
+        names = {id(t._data): name for name, t in zip(self.parameters, given, strict=False)}
+        for name, thing in self.things():
+            if isinstance(thing, Tensor):
+                names[id(thing._data)] = name
+            elif hasattr(thing, "named_parameters"):
+                for inner, p in [*thing.named_parameters(), *thing.named_buffers()]:
+                    names[id(p._data)] = f"{name}_{inner}"
+            elif hasattr(thing, "state_names"):  # an optimiser
+                names[id(thing._flat._data)] = f"{name}_parameters"
+                names[id(thing._grad._data)] = f"{name}_gradient"
+                for inner in thing.state_names:
+                    names[id(getattr(thing, inner)._data)] = f"{name}_{inner}"
+        return names
