@@ -6,7 +6,11 @@ Everything public hangs off ``import minigan as mg``. Names are imported when fi
 
 from importlib import import_module as _import_module
 
+from minigan.blas import choose_kernels as _choose_kernels
+
 __version__ = "0.1.0"
+
+_choose_kernels()  # before NumPy, and with it OpenBLAS, is loaded
 
 _SUBMODULES = (
     "checking", "compiler", "data", "engine", "errors", "kernels", "losses", "metrics",

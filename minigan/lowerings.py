@@ -30,7 +30,7 @@ class Kernel:
     """A Numba function ``kernel(*outputs, *inputs, *numbers)`` that writes its outputs, or changes what is mutated.
 
     `numbers` picks from the parameters what the kernel needs beside arrays; without it there are none. Inputs are
-    contiguous, in C or Fortran order. Where `takes(*inputs)` is false, the operation is treated as without a lowering.
+    contiguous, in C or Fortran order. Where `takes(*inputs)` is false, the eager implementation runs.
     """
 
     function: Callable[..., Any]
@@ -43,12 +43,13 @@ class Pieces:
     """Copies: ``places(out, *inputs, **params)`` returns, for each input, the view of `out` that it is written into.
 
     `first` is how many leading arguments are no pieces (the target of an assignment). `filled`: the result is 0 where
-    no piece is.
+    no piece is. Where `takes(*inputs, **params)` is false, the eager implementation runs.
     """
 
     places: Callable[..., Any]
     first: int = 0
     filled: bool = False
+    takes: Callable[..., bool] = lambda *inputs, **params: True
 
 
 class OnHost:

@@ -11,18 +11,30 @@ from pathlib import Path
 import numpy as np
 import threadpoolctl
 
+from minigan.blas import processor_flags
 from minigan.cli.options import parse
+from minigan.compiler import cache as compiled_steps
 
 PACKAGES = ["minigan", "numpy", "numba", "llvmlite", "scipy", "matplotlib", "safetensors"]
 
 
 @dataclass
 class Doctor:
-    """Show versions, processor, BLAS, threads and caches, and what to do when something is slow."""
+    """Show versions, processor, BLAS, threads and caches, and what to do when something is slow.
+
+    Attributes
+    ----------
+    clear_cache : bool
+        Remove the compiled training steps; they are compiled again when they are needed.
+    """
+
+    clear_cache: bool = False
 
 
 def main(args):
-    parse(Doctor, args, "doctor")
+    if parse(Doctor, args, "doctor").clear_cache:
+        print(f"removed {compiled_steps.clear()} compiled steps from {compiled_steps.folder()}")
+        return
     import numba
     import scipy.linalg  # loads SciPy's own BLAS, which compiled code uses  # noqa: F401
 
@@ -60,15 +72,7 @@ def _processor():
 def cpu_features():
     """Return the names of the processor's features that NumPy found, such as AVX2 and AVX512F."""
     found = np.show_config(mode="dicts")["SIMD Extensions"]
-    return {*found.get("baseline", []), *found.get("found", []), *_from_kernel()}
-
-
-def _from_kernel():
-    try:
-        flags = next(line for line in Path("/proc/cpuinfo").read_text().splitlines() if line.startswith("flags"))
-    except (OSError, StopIteration):
-        return set()
-    return {flag.upper() for flag in flags.split()}
+    return {*found.get("baseline", []), *found.get("found", []), *(flag.upper() for flag in processor_flags())}
 
 
 def _cores():
@@ -88,9 +92,11 @@ def _blas(advice):
         if "AVX512F" in cpu_features() and kernels in ("Haswell", "Zen"):
             advice.append(
                 f"{owner}'s OpenBLAS uses AVX2 kernels ({kernels}) though this processor has AVX-512: "
-                "set OPENBLAS_CORETYPE=SkylakeX before Python starts (up to 2x on matrix products)"
+                "import minigan before NumPy, or set OPENBLAS_CORETYPE=SkylakeX before Python starts (up to 2x on "
+                "matrix products)"
             )
-    return facts or {"found": "none that threadpoolctl knows"}
+    facts["OPENBLAS_CORETYPE"] = os.environ.get("OPENBLAS_CORETYPE", "not set")
+    return facts
 
 
 def _threads(numba, advice):
@@ -115,6 +121,7 @@ def _caches(numba, advice):
         )
     return {
         "compiled kernels": f"{len(compiled)} in {kernels}",
+        "compiled training steps": f"{len(compiled_steps.files())} in {compiled_steps.folder()} (--clear-cache)",
         "data and glyphs": cache_folder(),
         "python": sys.executable,
     }

@@ -1,6 +1,6 @@
 """minigan sample RUN: samples into a file."""
 
-import io
+import zipfile
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
@@ -8,15 +8,22 @@ from typing import Annotated
 import numpy as np
 import tyro
 
+from minigan import __version__
 from minigan.cli.options import parse
 from minigan.errors import ConfigError
-from minigan.files import write_bytes
-from minigan.training import GAN
+from minigan.files import atomic_write
+from minigan.training import VirtualDataset
+from minigan.training.progress import progress_bar
+from minigan.training.virtual import BLOCK, fingerprint
+
+CHUNK = 4 * 2**20  # bytes of samples in memory at a time, about
 
 
 @dataclass
 class Sample:
     """Draw samples from a run's generator, in the data's own units.
+
+    They are the first rows of VirtualDataset(RUN, seed=SEED): more samples of the same seed begin with the same ones.
 
     Attributes
     ----------
@@ -27,7 +34,8 @@ class Sample:
     seed : int
         The same seed gives the same samples.
     out : Path
-        A file .npz (array `samples`, with axes (n, ...)) or .csv (a line per sample).
+        A file .npz (array `samples`, with axes (n, ...), and small ones: seed, preset, step, generator, version) or
+        .csv (the same facts as comments, a header, a line per sample).
     """
 
     run: tyro.conf.Positional[Path]
@@ -42,23 +50,59 @@ def main(args):
         raise ConfigError(f"-n is {options.n} and --seed {options.seed}; expected 1 to 1e9, and at least 0")
     if options.out.suffix not in (".npz", ".csv"):
         raise ConfigError(f"--out {options.out}: expected a name that ends in .npz or .csv")
-    samples = GAN.load(options.run).sample(options.n, options.seed)
+    rows = VirtualDataset(options.run, options.n, options.seed)
+    write = _write_npz if options.out.suffix == ".npz" else _write_csv
     try:
-        write_bytes(options.out, _npz(samples) if options.out.suffix == ".npz" else _csv(samples))
+        with atomic_write(options.out) as file:
+            write(file, rows, _facts(rows))
     except OSError as error:
         raise ConfigError(f"--out {options.out} cannot be written: {error.strerror or error}") from error
-    print(f"{options.n} samples of shape {samples.shape[1:]} in {options.out}")
+    print(f"{options.n} samples of shape {rows.shape} in {options.out}")
 
 
-def _npz(samples):
-    buffer = io.BytesIO()
-    np.savez_compressed(buffer, samples=samples)
-    return buffer.getvalue()
+def _facts(rows):
+    """Return what the samples come from: the seed, and the run by its preset, steps and generator's fingerprint."""
+    gan = rows.gan
+    return {
+        "seed": rows.seed,
+        "preset": gan.config.preset,
+        "step": gan.step,
+        "generator": fingerprint(gan),
+        "version": __version__,
+    }
 
 
-def _csv(samples):
-    rows = samples.reshape(len(samples), -1)
-    header = ",".join(f"x{i}" for i in range(rows.shape[1]))
-    buffer = io.StringIO()
-    np.savetxt(buffer, rows, delimiter=",", header=header, comments="", fmt="%.9g")
-    return buffer.getvalue()
+def _chunks(rows):
+    """Yield all rows chunk by chunk, with a progress bar where it takes more than a second."""
+    blocks = max(CHUNK // (4 * BLOCK * int(np.prod(rows.shape))), 1)
+    with progress_bar(total=len(rows), desc="samples", unit="row", unit_scale=True, delay=1) as bar:
+        for chunk in rows.chunks(blocks * BLOCK):
+            yield chunk
+            bar.update(len(chunk))
+
+
+def _write_npz(file, rows, facts):
+    """Write what `np.savez` would, without ever holding all samples."""
+    with zipfile.ZipFile(file, "w") as archive:
+        with _member(archive, "samples") as member:
+            header = {"descr": "<f4", "fortran_order": False, "shape": (len(rows), *rows.shape)}
+            np.lib.format.write_array_header_1_0(member, header)
+            for chunk in _chunks(rows):
+                member.write(chunk.astype("<f4", copy=False).data)
+        for name, value in facts.items():
+            with _member(archive, name) as member:
+                np.lib.format.write_array(member, np.array(value), allow_pickle=False)
+
+
+def _member(archive, name):
+    # A ZipInfo made by hand carries no time of day: the same samples are the same file.
+    return archive.open(zipfile.ZipInfo(f"{name}.npy"), "w", force_zip64=True)
+
+
+def _write_csv(file, rows, facts):
+    for name, value in facts.items():
+        file.write(f"# {name}: {value}\n".encode())
+    file.write(f"# shape: {' '.join(map(str, rows.shape))}\n".encode())
+    file.write((",".join(f"x{i}" for i in range(int(np.prod(rows.shape)))) + "\n").encode())
+    for chunk in _chunks(rows):
+        np.savetxt(file, chunk.reshape(len(chunk), -1), delimiter=",", fmt="%.9g")

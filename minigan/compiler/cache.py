@@ -3,6 +3,7 @@
 import hashlib
 import importlib.util
 import platform
+import shutil
 import sys
 from pathlib import Path
 
@@ -16,6 +17,18 @@ from minigan.files import cache_folder, write_bytes
 def folder():
     """Return the folder of compiled steps, ``compiled`` in the user's cache."""
     return cache_folder() / "compiled"
+
+
+def files():
+    """Return the compiled steps that are kept."""
+    return sorted(folder().glob("step_*.py")) if folder().exists() else []
+
+
+def clear():
+    """Remove all compiled steps, and return how many there were."""
+    count = len(files())
+    shutil.rmtree(folder(), ignore_errors=True)
+    return count
 
 
 def load(text):

@@ -72,6 +72,8 @@ class Layout:
         for i, group in enumerate(self.groups):
             if isinstance(group, Loop) or not isinstance(lowering_of(group), Pieces) or is_view(group):
                 continue
+            if lowering_of(group).filled:  # the zeros would come on top
+                continue
             first = lowering_of(group).first
             for k, v in enumerate(group.inputs[first:]):
                 alone = uses[v] == [i] and group.inputs.count(v) == 1 and v not in results

@@ -9,13 +9,16 @@ import numpy as np
 
 from minigan.compiler.program import Equation, Program
 from minigan.compiler.trace import memory_of, trace_reference
-from minigan.lowerings import Elementwise, Kernel, OnHost, Sum
+from minigan.lowerings import Elementwise, Kernel, OnHost, Pieces, Sum
 
 
 def lowering_of(equation):
     """Return how an equation is written: its primitive's lowering, or `OnHost` where there is none that takes it."""
     lowering = equation.primitive.lowering
-    if isinstance(lowering, Kernel) and not lowering.takes(*(v.array for v in equation.inputs)):
+    given = [v.array for v in equation.inputs]
+    if isinstance(lowering, Kernel) and not lowering.takes(*given):
+        return OnHost
+    if isinstance(lowering, Pieces) and not lowering.takes(*given, **equation.params):
         return OnHost
     return OnHost if lowering is None else lowering
 

@@ -31,6 +31,8 @@ class Source:
     actions : list
         In order: a pair (name of a function in the text, its arguments), or an equation that runs on the host.
     layout : Layout
+    products : list of (out, x, y)
+        The arrays of all matrix products: what the step cannot do without.
     """
 
     def __init__(self, program, title):
@@ -39,6 +41,7 @@ class Source:
         groups = sources + [g for g in groups if g not in sources]
         self.layout = Layout(program.inputs, groups, program.results)
         self.actions = []
+        self.products = []
         self.kernels = {}  # text -> name
         self.imports = {}  # of kernels from elsewhere: name -> module
         self.arguments = {}  # of the part being written: (address, strides, ...) -> (name, array)
@@ -85,9 +88,11 @@ class Source:
     def _kernel_call(self, e):
         function = e.primitive.lowering.function
         name = function.__name__
-        self.imports[name] = function.__module__
+        assert self.imports.setdefault(name, function.__module__) == function.__module__, f"two kernels {name}"
         outs = [self.layout.cell(v) for v in e.outputs]
         inputs = [self._contiguous(self.layout.cell(v), e) for v in e.inputs]
+        if name == "matmul":
+            self.products.append((*outs, *inputs))
         self._call(name, [*outs, *inputs, *e.primitive.lowering.numbers(**e.params)], e)
 
     def _contiguous(self, array, e):

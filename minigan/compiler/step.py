@@ -8,12 +8,14 @@ import numbers as number_types
 
 import numpy as np
 
+from minigan import engine
 from minigan.compiler import cache
 from minigan.compiler.passes import optimise
 from minigan.compiler.source import Source
 from minigan.compiler.trace import trace
-from minigan.engine import Tensor, modes, tensor
+from minigan.engine import Tensor, modes
 from minigan.errors import TraceError
+from minigan.kernels import products
 
 
 def compile(step):
@@ -70,8 +72,9 @@ class CompiledStep:
         functools.update_wrapper(self, step)
 
     def __call__(self, *arguments):
-        given = [a if isinstance(a, Tensor) else tensor(np.asarray(a)) for a in arguments]
-        key = (*((a.shape, a.dtype) for a in given), modes.default_dtype, self.surroundings.state())
+        given = [a if isinstance(a, Tensor) else engine.tensor(np.asarray(a)) for a in arguments]
+        numbers, training = self.surroundings.state()
+        key = (*[(a.shape, a.dtype) for a in given], modes.default_dtype, *numbers, *training)
         version = self.versions.get(key)
         if version is None or not version.is_current():
             version = self.versions[key] = Version(self.step, given, self.surroundings.names(given))
@@ -92,6 +95,11 @@ class CompiledStep:
         """The Python that was generated for the version that ran last; None before the first call."""
         return None if self.last is None else self.last.source.text
 
+    def products(self):
+        """Do the matrix products of the version that ran last, and nothing else: what no compiler can save."""
+        for out, x, y in self.last.source.products:
+            products.matmul(out, x, y)
+
 
 class Version:
     """A step compiled for certain shapes and surroundings.
@@ -108,10 +116,12 @@ class Version:
         self.module = cache.load(self.source.text)
         self.cell = self.source.layout.cell
         self.sources = [e for e in self.program.equations if not e.inputs]
+        self.draws = [_on_host(e, self.cell) for e in self.sources]
         self.actions = [self._action(a) for a in self.source.actions]
         self.inputs = [self.cell(v) for v in self.program.inputs]
         self.results = [self.cell(v) for v in self.program.results]
         self.tensors = _living(self.record)
+        self.living = [(t, array) for t, array, _ in self.tensors]
         self.written = [(t._version, n) for t, _, n in self.tensors if n]
         self.captured = [
             (x, t._data) for t, x in self.record.constants if isinstance(x, np.ndarray) and x is not t._data
@@ -124,7 +134,7 @@ class Version:
         if isinstance(action, tuple):
             name, arguments = action
             return functools.partial(getattr(self.module, name), *arguments)
-        return functools.partial(_on_host, action, self.cell)
+        return np.errstate(all="ignore")(_on_host(action, self.cell))
 
     @staticmethod
     def _record(step, given, names):
@@ -152,12 +162,12 @@ class Version:
 
     def is_current(self):
         """Return whether all memory that the program works on is where it was."""
-        return all(t._data is array for t, array, _ in self.tensors)
+        return all([t._data is array for t, array in self.living])
 
     def run_sources(self):
         """Make this step's random draws and Python's numbers."""
-        for equation in self.sources:
-            _on_host(equation, self.cell)
+        for draw in self.draws:
+            draw()
 
     def run(self, given):
         """Do one step, the draws being made."""
@@ -173,29 +183,29 @@ class Version:
             action()
         for version, writes in self.written:
             version[0] += writes
-        return _rebuilt(self.form, [Tensor(cell.copy()) for cell in self.results])
+        return _rebuilt(self.form, (Tensor(cell.copy()) for cell in self.results))
 
 
 def _on_host(equation, cell):
-    """Run an equation as its eager implementation, on the program's memory."""
-    with np.errstate(all="ignore"):
-        made = equation.primitive.impl(*(cell(v) for v in equation.inputs), **equation.params)
-    for v, array in zip(equation.outputs, made if isinstance(made, tuple) else (made,), strict=bool(equation.outputs)):
-        np.copyto(cell(v), array)
+    """Return a function that runs an equation as its eager implementation, on the program's memory."""
+    inputs, outputs = [cell(v) for v in equation.inputs], [cell(v) for v in equation.outputs]
+    implementation = functools.partial(equation.primitive.impl, *inputs, **equation.params)
+
+    def run():
+        made = implementation()
+        for out, array in zip(outputs, made if isinstance(made, tuple) else (made,), strict=True):
+            np.copyto(out, array)
+
+    return run
 
 
 def _rebuilt(tree, tensors):
-    """Return `tree` with its Tensors replaced, in order, by `tensors`."""
-    tensors = iter(tensors)
-
-    def build(part):
-        if isinstance(part, Tensor):
-            return next(tensors)
-        if isinstance(part, dict):
-            return {k: build(v) for k, v in part.items()}
-        return type(part)(map(build, part)) if isinstance(part, list | tuple) else part
-
-    return build(tree)
+    """Return `tree` with its Tensors replaced, in order, by those that the iterator `tensors` yields."""
+    if isinstance(tree, Tensor):
+        return next(tensors)
+    if isinstance(tree, dict):
+        return {k: _rebuilt(v, tensors) for k, v in tree.items()}
+    return type(tree)([_rebuilt(v, tensors) for v in tree]) if isinstance(tree, (list, tuple)) else tree
 
 
 def _living(record):
@@ -251,7 +261,7 @@ class Surroundings:
         self.cells = list(cells.items())
         self.globals = function.__globals__ if code else {}
         self.global_names = [name for name in code.co_names if name in self.globals] if code else []
-        self.modules = {}  # id of a network -> all its modules
+        self.watched = None
 
     def things(self):
         """Yield (name, object) for all that the step refers to."""
@@ -264,17 +274,26 @@ class Surroundings:
             yield from vars(self.owner).items()
 
     def state(self):
-        """Return what a recording depends on beside the arguments."""
-        state = []
-        for name, thing in self.things():
-            if isinstance(thing, _PLAIN):
-                if self.owner is None or name not in vars(self.owner):  # an object's numbers may count its steps
-                    state.append((name, thing))
-            elif hasattr(thing, "named_parameters"):
-                if id(thing) not in self.modules:
-                    self.modules[id(thing)] = thing, list(thing.modules())
-                state.append((id(thing), tuple([m.training for m in self.modules[id(thing)][1]])))
-        return tuple(state)
+        """Return what a recording depends on beside the arguments.
+
+        Numbers among an object's own attributes are not looked at: they may count its steps.
+        """
+        if self.watched is None:
+            self._watch()
+        numbers, modules = self.watched
+        return [number() for number in numbers], [m.training for m in modules]
+
+    def _watch(self):
+        """Find, once, the numbers and words to look at from now on, and all parts of all networks."""
+        numbers = [functools.partial(getattr, cell, "cell_contents", None) for _, cell in self.cells]
+        numbers = [look for look in numbers if isinstance(look(), _PLAIN)]
+        numbers += [
+            functools.partial(self.globals.get, name)
+            for name in self.global_names
+            if isinstance(self.globals[name], _PLAIN)
+        ]
+        networks = [thing for _, thing in self.things() if hasattr(thing, "named_parameters")]
+        self.watched = numbers, [m for network in networks for m in network.modules()]
 
     def names(self, given):
         """Return {id of an array: what the user calls it}; `given` are the step's arguments."""

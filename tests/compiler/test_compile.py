@@ -1,5 +1,7 @@
 """A compiled step does what the eager one does, and says so where it cannot."""
 
+from itertools import pairwise
+
 import numpy as np
 import pytest
 
@@ -12,7 +14,7 @@ def networks(seed=0, sizes=((3, 8, 2), (2, 8, 1)), last=()):
 
     def net(widths, *end):
         layers = []
-        for i, o in zip(widths[:-1], widths[1:], strict=True):
+        for i, o in pairwise(widths):
             layers += [mg.nn.Dense(i, o, rng=rng), mg.nn.LeakyReLU()]
         return mg.nn.Sequential(*layers[:-1], *end)
 
