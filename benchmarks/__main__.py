@@ -11,6 +11,7 @@ HEADINGS = {
     "memory": "Peak memory of training on MNIST",
     "convolution": "The convolutions of a DCGAN, against PyTorch",
     "layers": "Recurrent layers, against PyTorch",
+    "checkers": "Gradient checkers on planted errors, against PyTorch, JAX and autograd",
 }
 
 

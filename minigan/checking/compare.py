@@ -11,6 +11,7 @@ from minigan.checking.directions import direction, norm, sizes_of
 from minigan.checking.subject import Arrays, Subject
 
 _CLAIM_FACTOR = 16.0  # the claimed <g, v> may be off by so many roundings of the sum of |g_i v_i|
+_DIGITS = 2e-9  # nor are more digits of it read: solvers and tables give f, and so its derivative, to no more
 _WEAK = 0.1  # a comparison proves something if its error is below this part of the derivative
 
 
@@ -28,7 +29,7 @@ class Comparison:
         <g, v>.
     numerical : Derivative
     tolerance : float
-        Rounding of `claimed`.
+        Rounding of `claimed`, and what lies beyond its ninth digit.
     scale : float
         Euclidean norm of the terms g_i v_i: the typical size of <g, v> over random signs.
     """
@@ -89,6 +90,7 @@ class Comparer:
         self.at_zero = project(outputs, cotangents)
         self._floor = sum(norm(c) * r for c, r in zip(cotangents, subject.roundings, strict=False))
         self._epsilon = max(float(np.finfo(y.dtype).eps) for y in outputs)
+        self._reach = 0.0  # largest |phi| met so far
         self._grain = 0.0  # noise of f seen along directions that move everything
 
     def along(self, argument: int, v: np.ndarray, kind: str = "even", *, careful: bool = False) -> Comparison:
@@ -105,6 +107,19 @@ class Comparer:
         v[index] = sizes_of(x)[index] if np.isfinite(x[index]) else 0.0
         scaled = self._compare(argument, index, v, "coordinate", careful)
         return _in_units_of(scaled, float(v[index]) or 1.0)
+
+    def hidden(self, comparison: Comparison) -> bool:
+        """Whether phi is constant where it was measured, and the claim less than what rounding it inside f would hide.
+
+        The loss of a saturated classifier is 0, exactly, for its rounding is that of the logits it was computed from.
+        """
+        step = comparison.numerical.step
+        used = [w for w in comparison.numerical.windows if w.h == step]
+        length = 1.0
+        if comparison.index is not None:
+            length = float(sizes_of(self.inputs[comparison.argument])[comparison.index])
+        size = abs(comparison.claimed) * length * step
+        return any(np.ptp(w.values) == 0 for w in used) and size <= _CLAIM_FACTOR * self._epsilon * self._reach
 
     def agrees_along_two(self, argument: int, rng: np.random.Generator) -> bool:
         """Whether two fresh directions agree, and say anything."""
@@ -126,8 +141,9 @@ class Comparer:
         terms = self.gradients[argument] * v
         scale = norm(terms)
         numerical = self._differentiate(argument, v, kind, scale, careful)
-        tolerance = _CLAIM_FACTOR * float(np.finfo(float).eps) * float(np.sum(np.abs(terms)))
-        return Comparison(argument, index, float(np.sum(terms)), numerical, tolerance, scale)
+        claimed = float(np.sum(terms))
+        tolerance = _CLAIM_FACTOR * float(np.finfo(float).eps) * float(np.sum(np.abs(terms))) + _DIGITS * abs(claimed)
+        return Comparison(argument, index, claimed, numerical, tolerance, scale)
 
     def _differentiate(self, argument: int, v: np.ndarray, kind: str, scale: float, careful: bool) -> Derivative:
         x, moved = self.inputs[argument], list(self.inputs)
@@ -151,6 +167,7 @@ class Comparer:
         )
         if not careful and np.isfinite(result.step):
             self.subject.experience.learn(argument, kind, result, scale)
+        self._reach = max(self._reach, *(float(np.max(np.abs(w.values))) for w in result.windows), 0.0)
         if kind == "even" and not result.kink and np.isfinite(result.noise):
             self._grain = max(self._grain, result.noise)
         return result

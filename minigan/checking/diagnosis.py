@@ -56,6 +56,7 @@ def diagnose(evidence: Evidence, what_if: WhatIf) -> str:
     rules: Rules = [
         *_PLACES,
         ("transposed", lambda _: what_if.another_input_transposed()),
+        ("transposed", lambda _: any(_fits(evidence, c) for c in what_if.with_the_other_transpose())),
         ("wrong_axis", lambda _: what_if.other_axis()),
         *_SUBSETS,
         *_SUMS,
@@ -155,17 +156,19 @@ def _permuted(evidence: Evidence) -> bool:
 
 
 def _shifted(evidence: Evidence) -> bool:
-    """Moved by one along an axis, with something else moving in at the end."""
+    """Moved by one along some axes, with something else moving in at the end: a crop or an index off by one."""
     claimed, numerical, error = evidence.claimed, evidence.numerical, evidence.error
-    for axis, length in enumerate(claimed.shape):
-        if not evidence.whole or length < 3:
+    if not evidence.whole:
+        return False
+    for shift in itertools.product((-1, 0, 1), repeat=claimed.ndim):
+        if not any(shift) or any(s and n < 3 for s, n in zip(shift, claimed.shape, strict=True)):
             continue
-        front, back = np.arange(length - 1), np.arange(1, length)
-        for here, there in ((front, back), (back, front)):
-            wanted = np.take(numerical, there, axis)
-            off = np.abs(np.take(claimed, here, axis) - wanted)
-            if np.ptp(wanted) > 0 and np.all(off <= 2 * np.take(error, there, axis) + _LIKE * np.abs(wanted)):
-                return True
+        here = tuple(slice(max(s, 0), n + min(s, 0)) for s, n in zip(shift, claimed.shape, strict=True))
+        there = tuple(slice(max(-s, 0), n + min(-s, 0)) for s, n in zip(shift, claimed.shape, strict=True))
+        wanted = numerical[there]
+        off = np.abs(claimed[here] - wanted)
+        if np.ptp(wanted) > 0 and np.all(off <= 2 * error[there] + _LIKE * np.abs(wanted)):
+            return True
     return False
 
 
@@ -185,8 +188,9 @@ def _one_slice(evidence: Evidence) -> bool:
     for axis in range(bad.ndim):
         rest = tuple(a for a in range(bad.ndim) if a != axis)
         where = np.flatnonzero(bad.any(axis=rest))
-        if len(where) == bad.shape[axis] or (bad.ndim == 1 and len(where) < 2):
-            continue
+        n = bad.shape[axis]
+        if len(where) == n or len(where) > (n + 1) // 2 or (bad.ndim == 1 and len(where) < 2):
+            continue  # where most of it is wrong, the rest is rather right by accident
         steps = np.diff(where)
         regular = len(where) < 2 or np.all(steps == 1) or (len(where) > 2 and np.all(steps == steps[0]))
         inside = np.take(bad, where, axis), np.take(there, where, axis)

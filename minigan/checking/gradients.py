@@ -1,5 +1,6 @@
 """Check a gradient against numerical derivatives: the public `check_gradients` and its course of action."""
 
+import contextlib
 import itertools
 from collections.abc import Iterable, Iterator
 from typing import Any
@@ -90,10 +91,9 @@ def check_gradients(
         report = _Check(subject, directions, seed).run()
         if report.ok and order == 2:
             report = second_order(subject, report, lambda s: _Check(s, directions, seed).run())
+    report.inputs = {subject.name(i).strip("'"): x for i, x in enumerate(subject.inputs)}
     if not report.ok and raise_on_failure:
-        error = GradientCheckError(str(report))
-        error.report = report  # type: ignore[attr-defined]
-        raise error
+        raise GradientCheckError(str(report), report)
     return report
 
 
@@ -112,6 +112,10 @@ class _Check:
 
     def run(self) -> GradientReport:
         subject = self.subject
+        self.elsewhere = [
+            nearby(self.rng, x, DISTANCE) if i in self.arguments else x for i, x in enumerate(subject.inputs)
+        ]
+        self._call_elsewhere()
         outputs = subject.values(subject.inputs)
         if not all(np.all(np.isfinite(y)) for y in outputs):
             return self._refuted(Fault("unknown", "f is not finite at the inputs: there is nothing to differentiate"))
@@ -119,9 +123,6 @@ class _Check:
         if fault:
             return self._refuted(fault)
         cotangents = self._cotangents("even", outputs)
-        self.elsewhere = [
-            nearby(self.rng, x, DISTANCE) if i in self.arguments else x for i, x in enumerate(subject.inputs)
-        ]
         self.first_call = self._gradients_elsewhere(cotangents)
         try:
             gradients = subject.gradients(subject.inputs, cotangents)
@@ -136,10 +137,15 @@ class _Check:
         return self._numbers(outputs, cotangents, gradients) or self._passed()
 
     # -- conduct ------------------------------------------------------------------------------------------------
+    def _call_elsewhere(self) -> None:
+        """Call f at another point before anything else: what it keeps of its first call will be wrong here."""
+        with contextlib.suppress(ArithmeticError, ValueError):  # not defined there
+            self.subject.values(self.elsewhere)
+
     def _gradients_elsewhere(self, cotangents: list[np.ndarray]) -> list[Any] | None:
         """Ask for the gradient at another point first: one that is remembered from there will be wrong here."""
         try:
-            self.subject.values(self.elsewhere)
+            self._call_elsewhere()
             return self.subject.gradients(self.elsewhere, cotangents)
         except (ArithmeticError, ValueError):  # not defined there
             return None
@@ -294,7 +300,7 @@ class _Check:
         return report
 
     def _passed(self) -> GradientReport:
-        proved = {c.argument for c in self.comparisons if not c.weak}
+        proved = {c.argument for c in self.comparisons if c.agrees and not c.weak}
         for i in self.subject.argnums:
             if proved and i not in proved:
                 self.notes.append(f"nothing was proved about {self.subject.name(i)}: its derivative is zero or hidden")

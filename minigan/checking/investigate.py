@@ -75,7 +75,7 @@ class Investigation:
             again = self.comparer.along(self.argument, self.v, careful=True)
         else:
             again = self.comparer.coordinate(self.argument, self.shown.index, careful=True)
-        return not again.agrees and not self._rounding_explains(again)
+        return not again.agrees and not self.comparer.hidden(again) and not self._rounding_explains(again)
 
     def _rounding_explains(self, comparison: Comparison) -> bool:
         """Ask for the claim at inputs a few roundings away: what it scatters by is no mistake of calculus.

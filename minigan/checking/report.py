@@ -3,13 +3,16 @@
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from minigan.checking.compare import Comparison
 from minigan.checking.diagnosis import ADVICE
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-_FULL_LIST = 8  # coordinates printed one by one
+_FULL_LIST = 8  # coordinates, and elements of all inputs, printed one by one
+_NOTES = 4
 
 
 @dataclass
@@ -40,6 +43,8 @@ class GradientReport:
         What else is worth knowing: kinks, arguments about which nothing was proved.
     comparisons : list of Comparison
         Everything that was compared; the picture is made from it.
+    inputs : dict
+        Where the check took place: name and value of each input.
     """
 
     ok: bool
@@ -57,10 +62,13 @@ class GradientReport:
     evaluations: int = 0
     notes: list[str] = field(default_factory=list)
     comparisons: list[Comparison] = field(default_factory=list, repr=False)
+    inputs: dict[str, Any] = field(default_factory=dict, repr=False)
 
     def __str__(self) -> str:
         lines = self._passed() if self.ok else self._failed()
-        lines += [f"  note: {note}" for note in self.notes]
+        lines += [f"  note: {note}" for note in self.notes[:_NOTES]]
+        if len(self.notes) > _NOTES:
+            lines.append(f"  and {len(self.notes) - _NOTES} more in report.notes")
         return "\n".join(lines)
 
     def _passed(self) -> list[str]:
@@ -85,6 +93,8 @@ class GradientReport:
             lines.append(f"  {where}: claimed {self.claimed:.10g}, numerical {self.numerical:.10g}")
             lines[-1] += f" +- {self.error:.1e}{ratio}"
         lines += self._table()
+        if sum(np.size(x) for x in self.inputs.values()) <= _FULL_LIST:
+            lines += [f"  with {name} = {_one_line(x)}" for name, x in self.inputs.items()]
         lines.append(f"  look for: {ADVICE[self.diagnosis or 'unknown']}")
         lines.append(f"  replay with: seed={self.seed}")
         return lines
@@ -129,3 +139,7 @@ class GradientReport:
         verdict = "right" if self.ok else f"wrong: {self.diagnosis}"
         axes.set_title(f"gradient{'' if self.argument is None else ' of argument ' + self.name} {verdict}")
         return figure
+
+
+def _one_line(x: Any) -> str:
+    return " ".join(str(x.tolist() if isinstance(x, np.ndarray) else x).split())[:80]

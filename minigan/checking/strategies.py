@@ -14,6 +14,7 @@ Examples
 
 import math
 from collections.abc import Callable
+from importlib import import_module
 from typing import Any
 
 import numpy as np
@@ -31,6 +32,12 @@ __all__ += ["groups", "lay_out", "layouts", "shapes"]
 
 LAYOUTS = ("C", "F", "strided", "reversed", "read-only")
 SCALES = (1.0, 1.0, 1.0, 1e-3, 1e3)  # of the values of one array
+
+
+def __getattr__(name: str) -> Any:
+    if name in ("layers", "as_function"):  # in a module of their own: nothing else of the checker knows `minigan.nn`
+        return getattr(import_module("minigan.checking.layer_strategies"), name)
+    raise AttributeError(f"module 'minigan.checking.strategies' has no attribute {name!r}")
 
 
 def shapes(*, min_dims: int = 0, max_dims: int = 3, min_side: int = 0, max_side: int = 4) -> st.SearchStrategy:

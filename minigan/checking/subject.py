@@ -194,7 +194,7 @@ def counts_of(subject: Subject) -> set[int]:
     """Return the numbers of elements that a mean in f may run over: products of axes of the inputs and of its data."""
     arrays = [x for x in subject.inputs if isinstance(x, np.ndarray)]
     for f in (subject.f, getattr(subject, "grad", None)):
-        arrays += _arrays_used_by(f)
+        arrays += arrays_used_by(f)
     counts = set()
     for x in arrays:
         for k in range(1, x.ndim + 1):
@@ -202,7 +202,7 @@ def counts_of(subject: Subject) -> set[int]:
     return counts
 
 
-def _arrays_used_by(f: Any, depth: int = 2) -> list[Any]:
+def arrays_used_by(f: Any, depth: int = 2) -> list[Any]:
     """Return the arrays that a function takes from outside: attributes, closure, defaults, globals, helpers."""
     holder = f if inspect.isfunction(f) else getattr(f, "__self__", f)  # a method, or an object that can be called
     outside = [*getattr(holder, "__dict__", {}).values(), *(getattr(f, "__defaults__", None) or ())]
@@ -213,7 +213,7 @@ def _arrays_used_by(f: Any, depth: int = 2) -> list[Any]:
         pass
     arrays = [x for x in outside if isinstance(x, np.ndarray | Tensor)]
     helpers = [x for x in outside if inspect.isfunction(x)] if depth else []
-    return arrays + [x for helper in helpers for x in _arrays_used_by(helper, depth - 1)]
+    return arrays + [x for helper in helpers for x in arrays_used_by(helper, depth - 1)]
 
 
 def is_float(x: Any) -> bool:

@@ -13,7 +13,7 @@ import numpy as np
 
 from minigan.checking.compare import Comparer, Comparison
 from minigan.checking.directions import direction, nearby
-from minigan.checking.subject import Subject, counts_of
+from minigan.checking.subject import Subject, arrays_used_by, counts_of
 
 
 class WhatIf:
@@ -61,14 +61,30 @@ class WhatIf:
     def another_input_transposed(self) -> bool:
         """Whether the claim is right once another square input is transposed: a weight used without its .T."""
         for j, x in enumerate(self.comparer.inputs):
-            square = isinstance(x, np.ndarray) and x.ndim == 2 and x.shape[0] == x.shape[1] and x.shape[0] > 1
             if (
                 j != self.argument
-                and square
+                and _is_square(x)
                 and self._has_one_ratio([j], functools.partial(_turn, a=0, b=1), exactly=True)
             ):
                 return True
         return False
+
+    def with_the_other_transpose(self) -> Iterator[np.ndarray]:
+        """Yield the claim with a factor W exchanged for W^T or the other way round, for each square W that f uses."""
+        own = self.comparer.inputs[self.argument]
+        for w in [*self.comparer.inputs, *arrays_used_by(self.subject.f)]:
+            if w is own or not _is_square(w) or self.claimed.ndim == 0:
+                continue
+            w = np.asarray(w, dtype=float)
+            for used, right in ((w, w.T), (w.T, w)):
+                try:
+                    exchange = np.linalg.solve(used, right)  # (g W) W^-1 W^T
+                    if self.claimed.shape[-1] == len(w):
+                        yield self.claimed @ exchange
+                    if self.claimed.shape[0] == len(w):
+                        yield np.linalg.solve(used.T, right.T).T @ self.claimed  # W^T W^-1 (W g)
+                except np.linalg.LinAlgError:  # singular
+                    continue
 
     def depends_on_the_count(self, ratio: float) -> bool | None:
         """Whether claimed / numerical is another when every axis of the data is twice as long; None if f refuses."""
@@ -120,6 +136,10 @@ class WhatIf:
     def _along(self, comparer: Comparer) -> Comparison:
         x, g = comparer.inputs[self.argument], comparer.gradients[self.argument]
         return comparer.along(self.argument, direction(self.rng, "even", x, g))
+
+
+def _is_square(x: Any) -> bool:
+    return isinstance(x, np.ndarray) and x.ndim == 2 and x.dtype.kind in "fiu" and x.shape[0] == x.shape[1] > 1
 
 
 def _turn(x: np.ndarray, a: int, b: int) -> np.ndarray:

@@ -4,6 +4,8 @@ import numpy as np
 from cases import Table, labels, logsumexp, sigmoid, softmax, softplus, uniform, weights
 from planted import affine, affine_grads, cross_entropy, cube, mean_square, mean_square_grads
 from planted_systems import (
+    lstm_cell,
+    lstm_cell_grad,
     minimax,
     minimax_grads,
     normalise,
@@ -165,6 +167,12 @@ ok(
     (3,),
 )
 ok("dead relu", lambda x: np.sum(np.maximum(x, 0)), lambda x: (x > 0) * 1.0, uniform(-2, -1, 5))
+ok(
+    "saturated cross-entropy",  # 0, exactly: its rounding is that of the logits
+    lambda x: np.mean(logsumexp(x) - x[:, 0]),
+    lambda x: (softmax(x) - np.eye(3)[0]) / len(x),
+    lambda rng: rng.standard_normal((4, 3)) + [40, 0, 0],
+)
 ok("cube near 0", lambda x: 1 + np.sum(x**3), lambda x: 3 * x**2, uniform(-1e-4, 1e-4, 4))
 ok("unused argument", lambda a, b: np.sum(a**2), lambda a, b: (2 * a, None), (3,), (4,))
 
@@ -176,6 +184,28 @@ ok("float32 inputs, wider gradient", np.mean, lambda x: np.full(x.shape, 1 / x.s
 ok("float32, exp(20 x)", lambda x: float(np.sum(np.exp(20 * x.astype("f4")))), lambda x: 20 * np.exp(20 * x), (4,))
 ok("eight digits", lambda x: round(tanh_sum(x), 8), tanh_grad, (6,))
 ok("noise of 1e-9", lambda x: tanh_sum(x) + 1e-9 * np.sin(1e13 * np.sum(x)), tanh_grad, (6,))
+ok(
+    "noise of 1e-9, relative",
+    lambda x: np.sum(np.exp(x)) * (1 + 1e-9 * np.sin(1e12 * x[0])),
+    np.exp,
+    (6,),
+)
+
+
+def fixed_point(x):
+    """Solve y = cos(y/2 + x) to ten digits."""
+    y, before = np.cos(x), x
+    while np.max(np.abs(y - before)) > 1e-10:
+        y, before = np.cos(y / 2 + x), y
+    return y
+
+
+def fixed_point_grad(x):
+    s = np.sin(fixed_point(x) / 2 + x)
+    return -s / (1 + s / 2)
+
+
+ok("solver stopped at 1e-10", lambda x: np.sum(fixed_point(x)), fixed_point_grad, (4,))
 ok(
     "ill-conditioned",
     lambda x: 0.5 * x @ np.vander(np.arange(1.0, 8)) @ x,
@@ -223,6 +253,7 @@ ok("minimax", minimax, minimax_grads, (9,), (7,))
 ok("penalty", penalty, lambda g: penalty_grad(g, np.linalg.norm(g, axis=1, keepdims=True)), (5, 3))
 ok("batch norm", lambda x: np.sum(weights(6, 3) * normalise(x)), lambda x: normalise_grad(x, weights(6, 3)), (6, 3))
 ok("recurrent", recurrent, recurrent_grads, lambda rng: 0.5 * rng.standard_normal((3, 3)), (3,), (4, 3))
+ok("LSTM cell", lstm_cell, lstm_cell_grad, (12, 4))
 ok("chaotic", recurrent, recurrent_grads, lambda rng: 3 * rng.standard_normal((3, 3)), (3,), (40, 3))
 ok(
     "log-determinant, symmetric",

@@ -1,4 +1,4 @@
-"""Wrong gradients from published GAN code and tutorials, and gradients that misbehave from call to call."""
+"""Wrong gradients from published GAN code and tutorials."""
 
 import numpy as np
 from cases import Table, labels, logsumexp, sigmoid, softmax, softplus, uniform, weights
@@ -277,6 +277,13 @@ mistakes(
     lambda rng: np.array([-1.0, 2.0, -0.3, 0.5, 1.0, -2.0, 0.7]),
 )
 mistakes(
+    "embedding: a row that is taken twice",
+    "one_slice",
+    lambda table: np.sum(np.sin(table[[0, 2, 2, 4]])),
+    lambda table: np.isin(np.arange(6), [0, 2, 4])[:, None] * np.cos(table),
+    (6, 3),
+)
+mistakes(
     "convolution: kernel not flipped",
     "permuted",
     lambda k: weights(9) @ np.convolve(weights(5), k),
@@ -285,100 +292,24 @@ mistakes(
 )
 
 
-# -- from call to call ----------------------------------------------------------------------------------------------
-class Layer:
-    """sum(tanh(x)^2): remembers the forward pass, as layers do, and can get it wrong in several ways."""
-
-    def __init__(self):
-        self.h, self.total, self.first, self.calls = None, 0.0, None, 0
-
-    def forward(self, x):
-        self.h = np.tanh(x)
-        return np.sum(self.h**2)
-
-    def from_cache(self, x):
-        return 2 * self.h * (1 - self.h**2)
-
-    def right(self, x):
-        h = np.tanh(x)
-        return 2 * h * (1 - h**2)
-
-    def accumulated(self, x):
-        self.total = self.total + self.right(x)
-        return self.total
-
-    def remembered(self, x):
-        if self.first is None:
-            self.first = self.right(x)
-        return self.first
-
-    def freed(self, x):
-        self.calls += 1
-        return self.right(x) if self.calls == 1 else np.zeros_like(x)
-
-    def momentum(self, x):
-        self.total = 0.9 * self.total + self.right(x)
-        return self.total
+C0, X = weights(6, 3), weights(6, 4)
 
 
-def _stale(method):
-    def build(rng):
-        layer = Layer()
-        return layer.forward, getattr(layer, method), (rng.standard_normal((3, 2)),)
-
-    build.__name__ = method
-    return build
+def lstm_cell(w):
+    """Weighted sum of h = o tanh(f c0 + i g), gates in PyTorch's order from w (4H, I)."""
+    i, f, g, o = np.split(X @ w.T, 4, axis=1)
+    c = sigmoid(f) * C0 + sigmoid(i) * np.tanh(g)
+    return np.sum(weights(6, 3) * sigmoid(o) * np.tanh(c))
 
 
-for _method in ("from_cache", "accumulated", "remembered", "freed", "momentum"):
-    mistakes.build("stale")(_stale(_method))
+def lstm_cell_grad(w, *, order=(0, 1, 2, 3), of_tanh=lambda y: 1 - y * y):
+    i, f, g, o = np.split(X @ w.T, 4, axis=1)
+    i, f, g, o = sigmoid(i), sigmoid(f), np.tanh(g), sigmoid(o)
+    tanh_c, dh = np.tanh(f * C0 + i * g), weights(6, 3)
+    dc = dh * o * of_tanh(tanh_c)
+    gates = [dc * g * i * (1 - i), dc * C0 * f * (1 - f), dc * i * (1 - g * g), dh * tanh_c * o * (1 - o)]
+    return np.concatenate([gates[k] for k in order], axis=1).T @ X
 
 
-@mistakes.build("not_deterministic")
-def dropout(rng):
-    noise = np.random.default_rng(rng.integers(1000))
-    return lambda x: np.sum(x * (noise.random(x.shape) > 0.5)), np.ones_like, (rng.standard_normal(6),)
-
-
-@mistakes.build("not_deterministic")
-def noise_in_the_gradient(rng):
-    noise = np.random.default_rng(rng.integers(1000))
-    return lambda x: np.sum(x**2), lambda x: 2 * x + 1e-4 * noise.standard_normal(x.shape), (rng.standard_normal(6),)
-
-
-@mistakes.build("not_deterministic")
-def another_batch_each_time(rng):
-    data, noise = rng.standard_normal((50, 3)), np.random.default_rng(rng.integers(1000))
-    return (
-        (lambda w: np.mean(data[noise.integers(50, size=8)] @ w)),
-        (lambda w: data.mean(0)),
-        (rng.standard_normal(3),),
-    )
-
-
-@mistakes.build("mutated_input")
-def centred_in_place(rng):
-    def f(x):
-        x -= x.mean()
-        return np.sum(x**2)
-
-    return f, lambda x: 2 * (x - x.mean()), (rng.standard_normal(5),)
-
-
-@mistakes.build("mutated_input")
-def sorted_in_place(rng):
-    def grad(x):
-        g = 2 * x
-        x.sort()
-        return g
-
-    return lambda x: np.sum(x**2), grad, (np.array([2.0, -1.0, 3.0]) + rng.uniform(0, 0.5, 3),)
-
-
-@mistakes.build("mutated_input")
-def clipped_in_place(rng):
-    def f(w, x):
-        np.clip(w, -0.01, 0.01, out=w)
-        return np.sum(x @ w)
-
-    return f, lambda w, x: (x.sum(0), np.outer(np.ones(4), w)), (rng.standard_normal(3), rng.standard_normal((4, 3)))
+mistakes("LSTM: gates i, f, o, g", "permuted", lstm_cell, lambda w: lstm_cell_grad(w, order=(0, 1, 3, 2)), (12, 4))
+mistakes("LSTM: no tanh' of c", "unknown", lstm_cell, lambda w: lstm_cell_grad(w, of_tanh=np.ones_like), (12, 4))

@@ -3,13 +3,14 @@
 import awkward
 import numpy as np
 import planted
+import planted_conduct
 import planted_systems
 import pytest
 
 import minigan as mg
 
 SEEDS = range(5)
-WRONG = [*planted.wrong, *planted_systems.mistakes]
+WRONG = [*planted.wrong, *planted_systems.mistakes, *planted_conduct.misconduct]
 # A norm that is squared by mistake gives one factor per sample, exactly as a norm over another axis does.
 ALIKE = {"penalty: square for norm": "wrong_axis"}
 # The derivative is zero, or hidden by rounding.
@@ -20,6 +21,7 @@ PROVES_NOTHING = {
     "bias before batch norm",
     "nothing but empty",
     "dead relu",
+    "saturated cross-entropy",
 }
 
 
