@@ -41,6 +41,10 @@ def expand(program):
             continue
         body = expand(trace_reference(e))
         equations += body.equations
+        for e_made in body.equations:  # views of the fused result are views of this one
+            if e_made.outputs and e_made.outputs[0] in body.results and not is_view(e_made):
+                k = body.results.index(e_made.outputs[0])
+                e_made.outputs[0].array = e.outputs[k].array
         known.update(zip(e.outputs, body.results, strict=True))
     return Program(program.inputs, equations, [known.get(v, v) for v in program.results])
 

@@ -1,5 +1,6 @@
 """Trace: run a step once, eagerly, and make a `Program` of what was recorded."""
 
+import inspect
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -23,7 +24,8 @@ def trace(step: Callable[..., Any], arguments: Sequence[Tensor], names: dict[int
     TraceError
         If a value leaves the recording: a branch on it, a conversion to a number or a NumPy array.
     """
-    with recording(closed=True) as record:
+    code = getattr(inspect.unwrap(step), "__code__", None)
+    with recording(closed=True, code=code) as record:
         returned = step(*arguments)
     return _Tracer(names).program(record, arguments, tensors_in(returned)), record, returned
 

@@ -11,10 +11,10 @@ from minigan.errors import AnomalyError
 _PACKAGE = os.path.dirname(os.path.dirname(os.path.abspath(__file__))) + os.sep
 
 
-def user_line() -> str:
-    """Return ``file:line`` of the innermost frame outside this package."""
+def user_line(code: Any = None) -> str:
+    """Return ``file:line`` of the innermost frame outside this package, or of the function whose `code` this is."""
     frame = sys._getframe()
-    while frame.f_back is not None and frame.f_code.co_filename.startswith(_PACKAGE):
+    while frame.f_back is not None and frame.f_code is not code and frame.f_code.co_filename.startswith(_PACKAGE):
         frame = frame.f_back
     return f"{frame.f_code.co_filename}:{frame.f_lineno}"
 

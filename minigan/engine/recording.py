@@ -18,6 +18,8 @@ class Recording(list[Any]):
     ----------
     closed : bool
         No value may leave as a Python number or a NumPy array: what is done to it there would not be recorded.
+    code : code object, optional
+        Of the function that is recorded, whose lines are the user's even where it belongs to this package.
     constants : list of (Tensor, original)
         What became a Tensor on the way: numbers and arrays.
     lines : list of str
@@ -26,9 +28,9 @@ class Recording(list[Any]):
         In a closed recording, what stood in memory before it was written to.
     """
 
-    def __init__(self, closed: bool) -> None:
+    def __init__(self, closed: bool, code: Any = None) -> None:
         super().__init__()
-        self.closed = closed
+        self.closed, self.code = closed, code
         self.constants: list[tuple[Any, Any]] = []
         self.lines: list[str] = []
         self.overwritten: list[tuple[np.ndarray, np.ndarray]] = []
@@ -36,7 +38,7 @@ class Recording(list[Any]):
     def append(self, equation: Any) -> None:
         super().append(equation)
         if self.closed:
-            self.lines.append(user_line())
+            self.lines.append(user_line(self.code))
 
     def save(self, array: np.ndarray) -> None:
         """Take note of memory that is about to be overwritten."""
@@ -50,13 +52,13 @@ class Recording(list[Any]):
 
 
 @contextlib.contextmanager
-def recording(closed: bool = False) -> Iterator[Recording]:
+def recording(closed: bool = False, code: Any = None) -> Iterator[Recording]:
     """Collect every primitive that runs, as equations ``(primitive, inputs, params, outputs)``, in order.
 
     Forward, backward, optimiser and random draws all go through `bind`, so the list is the whole training step:
     what a compiler needs.
     """
-    before, modes.equations = modes.equations, Recording(closed)
+    before, modes.equations = modes.equations, Recording(closed, code)
     try:
         yield modes.equations
     finally:

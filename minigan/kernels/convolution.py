@@ -1,54 +1,50 @@
 """Convolution as matrix products over patches. Plain arrays in, plain arrays out; no autodiff here.
 
-An image (N, C, H, W) is first copied with its channels last and zeros around it. There, a row of a kh x kw patch is one
+An image (C, H, W) is first copied into a frame: channels last, zeros around it. There, a row of a kh x kw patch is one
 run of kw C neighbouring numbers, so that gathering the patches (im2col) and adding them back (col2im) move whole runs.
-The rows of the patch matrix are the places (n, i, j) of the output, its columns the entries (a, b, c) of the kernel.
+The rows of the patch matrix are the places (n, i, j) of the output, its columns the entries (a, b, c) of the kernel::
+
+    convolution             y  =  patches(x) W^T
+    transposed convolution  x  =  the sum of the patches  y W,  each added where `patches` takes it from
+    gradient of the weight  W  =  y^T patches(x)
 
 It is worked on a few images at a time, so that the patches, which hold every pixel up to kh kw times, stay in the
 processor's cache and take no memory to speak of.
+
+Each of the three is one compiled function that writes into given memory (``..._into``): compiled steps call it as it
+is, and the functions at the top of the file take memory for it.
 """
 
 import numpy as np
 
 from minigan.kernels.jit import njit
 
-PATCH_BYTES = 2**20  # of patches at a time: half of a usual second-level cache
+PATCH_BYTES = 2**19  # of patches at a time: a quarter of a usual second-level cache
+SMALL = 10**6  # multiplications: up to here, OpenBLAS multiplies without rearranging the matrices first
 
 
 def conv2d(x, w, stride, padding):
     """Return y (N, O, H', W') of x (N, C, H, W) and w (O, C, kh, kw); `stride` and `padding` are pairs."""
-    x, w = _same_dtype(x, w)
-    o, _, *kernel = w.shape
-    matrix = w.transpose(2, 3, 1, 0).reshape(-1, o)
-    size = output_size(x.shape[2:], kernel, stride, padding)
-    y = np.empty((len(x), o, *size), x.dtype)
-    for images, patches in _patches(x, kernel, stride, padding):
-        y[images] = (patches @ matrix).reshape(-1, *size, o).transpose(0, 3, 1, 2)
+    x, w = _plain(x, w)
+    y = np.empty((len(x), len(w), *output_size(x.shape[2:], w.shape[2:], stride, padding)), x.dtype)
+    conv2d_into(y, x, w, *numbers(stride, padding))
     return y
 
 
 def conv_transpose2d(y, w, size, stride, padding):
     """Return x (N, C, *size), the transpose of `conv2d` in x: y (N, O, H', W') is laid out through w (O, C, kh, kw)."""
-    y, w = _same_dtype(y, w)
-    o, c, kh, kw = w.shape
-    matrix = w.transpose(0, 2, 3, 1).reshape(o, -1)
-    x = np.empty((len(y), c, *size), y.dtype)
-    for images in _blocks(len(y), y.shape[2:], kh * kw * c, y.dtype):
-        framed, inside = _framed(images.stop - images.start, c, size, padding, y.dtype)
-        patches = _columns(y[images]).T @ matrix
-        _scatter_add(patches.reshape(-1, *y.shape[2:], kh, kw * c), _runs(framed), stride[0], stride[1] * c)
-        x[images] = inside.transpose(0, 3, 1, 2)
+    y, w = _plain(y, w)
+    x = np.empty((len(y), w.shape[1], *size), y.dtype)
+    conv_transpose2d_into(x, y, w, *numbers(stride, padding))
     return x
 
 
 def conv2d_weight(x, y, kernel, stride, padding):
     """Return w (O, C, *kernel), the transpose of `conv2d` in w: w[o, c] correlates y[:, o] with the shifted x[:, c]."""
-    x, y = _same_dtype(x, y)
-    o, c = y.shape[1], x.shape[1]
-    w = np.zeros((o, kernel[0] * kernel[1] * c), x.dtype)
-    for images, patches in _patches(x, kernel, stride, padding):
-        w += _columns(y[images]) @ patches
-    return np.ascontiguousarray(w.reshape(o, *kernel, c).transpose(0, 3, 1, 2))
+    x, y = _plain(x, y)
+    w = np.empty((y.shape[1], x.shape[1], *kernel), x.dtype)
+    conv2d_weight_into(w, x, y, *numbers(stride, padding))
+    return w
 
 
 def output_size(size, kernel, stride, padding):
@@ -56,72 +52,184 @@ def output_size(size, kernel, stride, padding):
     return tuple((n + 2 * p - k) // s + 1 for n, k, s, p in zip(size, kernel, stride, padding, strict=True))
 
 
-def _same_dtype(a, b):
-    dtype = np.result_type(a, b)
-    return a.astype(dtype, copy=False), b.astype(dtype, copy=False)
+def numbers(stride, padding, **_):
+    """Return what the compiled functions are told beside arrays: (down, right, top, left, patch_bytes)."""
+    return *stride, *padding, PATCH_BYTES
 
 
-def _columns(y):
-    """(N, O, H, W) -> (O, N H W): a column for each place."""
-    return y.swapaxes(0, 1).reshape(y.shape[1], -1)
+def _plain(*arrays):
+    """Return the arrays in one dtype, C order and writable: Numba compiles anew for each other kind."""
+    dtype = np.result_type(*arrays)
+    return [np.require(a, dtype, "CW") for a in arrays]
 
 
-def _runs(x):
-    """(N, H, W, C) -> (N, H, W C): a patch's row is one run of it."""
-    n, h, w, c = x.shape
-    return x.reshape(n, h, w * c)
-
-
-def _blocks(n, places, entries, dtype):
-    """Cut n images into slices whose patches, of `entries` numbers for each of `places` (H', W'), fill the cache."""
-    step = max(1, PATCH_BYTES // (places[0] * places[1] * entries * dtype.itemsize))
-    return [slice(start, min(start + step, n)) for start in range(0, n, step)]
-
-
-def _framed(n, c, size, padding, dtype):
-    """Return zeros (n, H + 2 ph, W + 2 pw, c), and of it the part without the frame, (n, H, W, c)."""
-    (h, w), (ph, pw) = size, padding
-    framed = np.zeros((n, h + 2 * ph, w + 2 * pw, c), dtype)
-    return framed, framed[:, ph : ph + h, pw : pw + w]
-
-
-def _patches(x, kernel, stride, padding):
-    """Yield (images, patches): a slice of the batch and its patches (n H' W', kh kw C), overwritten by the next."""
-    (_, c, *size), (kh, kw) = x.shape, kernel
-    places = output_size(size, kernel, stride, padding)
-    for images in _blocks(len(x), places, kh * kw * c, x.dtype):
-        n = images.stop - images.start
-        if images.start == 0:
-            framed, inside = _framed(n, c, size, padding, x.dtype)
-            buffer = np.empty((n, *places, kh, kw * c), x.dtype)
-        inside[:n] = x[images].transpose(0, 2, 3, 1)
-        _gather(_runs(framed[:n]), buffer[:n], stride[0], stride[1] * c)
-        yield images, buffer[:n].reshape(-1, kh * kw * c)
+# -- the three, compiled ----------------------------------------------------------------------------------------------
 
 
 @njit
-def _gather(x, patches, down, right):
-    """Copy runs of x (N, H, W C) into patches (N, H', W', kh, kw C): row i down + a from j right to [n, i, j, a]."""
-    images, height, width, kh, run = patches.shape
-    for n in range(images):
-        for i in range(height):
+def conv2d_into(y, x, w, down, right, top, left, patch_bytes):
+    """Fill y; `down` and `right` are the stride, `top` and `left` the padding."""
+    matrix = np.ascontiguousarray(_matrix(w).T)  # both factors in C order: the fastest for BLAS
+    height, width, step = _places(y, matrix.size, len(matrix), patch_bytes)
+    places = height * width
+    frame = _frame(x, top, left)
+    patches = np.empty((step * places, len(matrix)), x.dtype)
+    product = np.empty((step * places, len(w)), x.dtype)
+    y, by_image = y.reshape(len(y), len(w), 1, places), product.reshape(step, 1, places, len(w))
+    for start in range(0, len(x), step):
+        n = min(step, len(x) - start)
+        rows = patches[: n * places]
+        _gather_patches(rows, x[start : start + n], frame, w.shape[2], height, width, down, right, top, left)
+        np.dot(rows, matrix, product[: n * places])
+        for k in range(n):
+            _from_frame(y[start + k], by_image[k], 0, 0)
+
+
+@njit
+def conv_transpose2d_into(x, y, w, down, right, top, left, patch_bytes):
+    """Fill x, of the size it has."""
+    matrix = _matrix(w)
+    height, width, step = _places(y, matrix.size, matrix.shape[1], patch_bytes)
+    frame = _frame(x, top, left)
+    patches = np.empty((step * height * width, matrix.shape[1]), x.dtype)
+    memory = np.empty(step * height * width * len(w), y.dtype)
+    for start in range(0, len(y), step):
+        n = min(step, len(y) - start)
+        rows = patches[: n * height * width]
+        np.dot(_columns(memory, y[start : start + n]).T, matrix, rows)
+        by_image = rows.reshape(n, height, width, w.shape[2], -1)
+        for k in range(n):
+            frame[...] = 0
+            _scatter_add(by_image[k], frame, down, right)
+            _from_frame(x[start + k], frame, top, left)
+
+
+@njit
+def conv2d_weight_into(w, x, y, down, right, top, left, patch_bytes):
+    """Fill w, of the size it has."""
+    o, c, kh, kw = w.shape
+    height, width, step = _places(y, w.size, kh * kw * c, patch_bytes)
+    frame = _frame(x, top, left)
+    patches = np.empty((step * height * width, kh * kw * c), x.dtype)
+    memory = np.empty(step * height * width * o, y.dtype)
+    total, part = np.zeros((o, kh * kw * c), x.dtype), np.empty((o, kh * kw * c), x.dtype)
+    for start in range(0, len(x), step):
+        n = min(step, len(x) - start)
+        rows = patches[: n * height * width]
+        _gather_patches(rows, x[start : start + n], frame, kh, height, width, down, right, top, left)
+        np.dot(_columns(memory, y[start : start + n]), rows, part)
+        total += part
+    entries = total.reshape(o, kh, kw, c)
+    for k in range(o):
+        _from_frame(w[k], entries[k], 0, 0)
+
+
+# -- their parts ------------------------------------------------------------------------------------------------------
+
+
+@njit
+def _places(y, weights, entries, patch_bytes):
+    """Return H', W', and how many images to take at a time.
+
+    Their patches, `entries` numbers for each place, fit into `patch_bytes`; and where a product for one image has fewer
+    multiplications than `SMALL`, so has the product for all of them.
+    """
+    height, width = y.shape[2], y.shape[3]
+    step = patch_bytes // (height * width * entries * y.itemsize)
+    small = SMALL // (height * width * weights)
+    return height, width, max(1, min(step, small or step, len(y)))
+
+
+@njit
+def _matrix(w):
+    """Return w (O, C, kh, kw) as a matrix (O, kh kw C)."""
+    o, c, kh, kw = w.shape
+    entries = np.empty((o, kh, kw, c), w.dtype)
+    for k in range(o):
+        _into_frame(w[k], entries[k], 0, 0)
+    return entries.reshape(o, kh * kw * c)
+
+
+@njit
+def _columns(memory, y):
+    """Return y (N, O, H', W') as a matrix (O, N H' W') in `memory`: a column for each place."""
+    o, places = y.shape[1], y.shape[2] * y.shape[3]
+    y = np.ascontiguousarray(y).reshape(len(y), o, places)
+    columns = memory[: y.size].reshape(o, -1)
+    for n in range(len(y)):
+        for k in range(o):
+            for p in range(places):
+                columns[k, n * places + p] = y[n, k, p]
+    return columns
+
+
+@njit
+def _frame(x, top, left):
+    """Return zeros (H + 2 top, W + 2 left, C) for an image of x (N, C, H, W)."""
+    return np.zeros((x.shape[2] + 2 * top, x.shape[3] + 2 * left, x.shape[1]), x.dtype)
+
+
+@njit
+def _into_frame(image, frame, top, left):
+    """Copy an image (C, H, W) into the middle of a frame; the longer of the axes that change places is innermost."""
+    channels, height, width = image.shape
+    for i in range(height):
+        if channels > width:
             for j in range(width):
-                for a in range(kh):
-                    source = x[n, i * down + a, j * right : j * right + run]
-                    target = patches[n, i, j, a]
-                    for k in range(run):
-                        target[k] = source[k]
+                for c in range(channels):
+                    frame[top + i, left + j, c] = image[c, i, j]
+        else:
+            for c in range(channels):
+                for j in range(width):
+                    frame[top + i, left + j, c] = image[c, i, j]
 
 
 @njit
-def _scatter_add(patches, x, down, right):
+def _from_frame(image, frame, top, left):
+    """Copy the middle of a frame into an image (C, H, W)."""
+    channels, height, width = image.shape
+    for i in range(height):
+        for c in range(channels):
+            for j in range(width):
+                image[c, i, j] = frame[top + i, left + j, c]
+
+
+@njit
+def _gather_patches(rows, x, frame, kh, height, width, down, right, top, left):
+    """Fill rows (N H' W', kh kw C) with the patches of x (N, C, H, W), one image after the other in the frame."""
+    by_image = rows.reshape(len(x), height, width, kh, -1)
+    for n in range(len(x)):
+        _into_frame(x[n], frame, top, left)
+        _gather(frame, by_image[n], down, right)
+
+
+@njit
+def _gather(frame, patches, down, right):
+    """Copy runs of a frame into patches (H', W', kh, kw C): row i down + a from j right on to [i, j, a]."""
+    height, width, kh, run = patches.shape
+    channels = frame.shape[2]
+    rows = frame.reshape(len(frame), -1)
+    for i in range(height):
+        for j in range(width):
+            first = j * right * channels
+            for a in range(kh):
+                source = rows[i * down + a, first : first + run]
+                target = patches[i, j, a]
+                for k in range(run):
+                    target[k] = source[k]
+
+
+@njit
+def _scatter_add(patches, frame, down, right):
     """The transpose of `_gather`: every run is added where it would have been taken from."""
-    images, height, width, kh, run = patches.shape
-    for n in range(images):
-        for i in range(height):
-            for j in range(width):
-                for a in range(kh):
-                    source = patches[n, i, j, a]
-                    target = x[n, i * down + a, j * right : j * right + run]
-                    for k in range(run):
-                        target[k] += source[k]
+    height, width, kh, run = patches.shape
+    channels = frame.shape[2]
+    rows = frame.reshape(len(frame), -1)
+    for i in range(height):
+        for j in range(width):
+            first = j * right * channels
+            for a in range(kh):
+                source = patches[i, j, a]
+                target = rows[i * down + a, first : first + run]
+                for k in range(run):
+                    target[k] += source[k]

@@ -26,7 +26,7 @@ def _float_of_bits(bits):
 if not numba.config.DISABLE_JIT:  # type: ignore[attr-defined]
 
     @intrinsic
-    def _float_of_bits(context, bits):  # noqa: F811 (the same, for Numba)
+    def _float_of_bits(context, bits):
         def code(context, builder, signature, args):
             return builder.bitcast(args[0], ir.FloatType())
 

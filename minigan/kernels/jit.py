@@ -1,13 +1,21 @@
 """The one wrapper that owns every Numba flag.
 
-Nothing is compiled at import: a kernel compiles at its first call and is kept on disk. Numba's disk cache watches the
-file of the kernel only, so a kernel calls no compiled function of another file.
+Nothing is compiled at import: a kernel compiles at its first call and is kept on disk, until its own file or
+`elementwise.py` changes. So a kernel may call compiled functions of these two files, and of no other.
 """
 
+from pathlib import Path
+
 import numba
+import numpy as np
+from numba import types
+from numba.extending import overload
+
+CALLED = Path(__file__).parent / "elementwise.py"  # whose functions the kernels of other files call
+FASTMATH = ("nsz", "arcp", "contract", "afn")
 
 
-def njit(kernel=None, *, fastmath=("nsz", "arcp", "contract", "afn"), cache=True):
+def njit(kernel=None, *, fastmath=FASTMATH, cache=True):
     """Compile a kernel with the project's flags.
 
     ``error_model="numpy"``: a division checks nothing, so its loop can vectorise. `fastmath`: the relaxations that
@@ -15,4 +23,33 @@ def njit(kernel=None, *, fastmath=("nsz", "arcp", "contract", "afn"), cache=True
     """
     if kernel is None:
         return lambda k: njit(k, fastmath=fastmath, cache=cache)
-    return numba.njit(error_model="numpy", fastmath=set(fastmath), cache=cache, nogil=True)(kernel)
+    compiled = numba.njit(error_model="numpy", fastmath=set(fastmath), cache=cache, nogil=True)(kernel)
+    if cache:
+        _watch_elementwise(compiled)
+    return compiled
+
+
+def by_precision(single, double):
+    """Return a function of one number that is `single` for float32, `double` else; chosen where a kernel compiles."""
+
+    def function(x):
+        return single(x) if np.result_type(x) == np.float32 else double(x)
+
+    @overload(function, jit_options={"fastmath": set(FASTMATH), "error_model": "numpy"})
+    def _(x):
+        chosen = single if x == types.float32 else double
+        return lambda x: chosen(x)
+
+    return function
+
+
+def _watch_elementwise(compiled):
+    """Make a kernel on disk out of date when `elementwise.py` changes; of itself, Numba watches the kernel's file only.
+
+    Numba has no public way to say so. Where the attribute is another one, kernels are kept as Numba keeps them, and
+    whoever changes `elementwise.py` has to delete ``minigan/kernels/__pycache__``.
+    """
+    file = getattr(getattr(compiled, "_cache", None), "_cache_file", None)
+    if hasattr(file, "_source_stamp"):
+        called = CALLED.stat()
+        file._source_stamp = (file._source_stamp, called.st_mtime, called.st_size)

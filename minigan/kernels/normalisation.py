@@ -2,6 +2,9 @@
 
 Arrays are (N, C, L): all places of an image in one axis. Sums over them may be reordered, which is what lets them
 vectorise; the statistics themselves are added up in float64.
+
+Each direction is one compiled function that writes into given memory (``..._into``): compiled steps call it as it is,
+and the functions at the top take memory for it.
 """
 
 import numpy as np
@@ -13,13 +16,10 @@ _sums = njit(fastmath=("nsz", "arcp", "contract", "afn", "reassoc"))
 
 def batch_norm(x, w, b, eps):
     """Return y = w (x - mean) / sqrt(var + eps) + b (N, C, L), and mean and var (C,) over N and L."""
-    x = np.ascontiguousarray(x, np.result_type(x, w, b))
-    mean, var = np.zeros((2, x.shape[1]))
-    _moments(x, mean, var)
-    scale = w / np.sqrt(var + eps)
-    y = np.empty_like(x)
-    _scale_and_shift(x, _like(mean, x), _like(scale, x), _like(b, x), y)
-    return y, _like(mean, x), _like(var, x)
+    x, w, b = _plain(x, w, b)
+    y, mean, var = np.empty_like(x), np.empty_like(w), np.empty_like(w)
+    batch_norm_into(y, mean, var, x, w, b, eps)
+    return y, mean, var
 
 
 def batch_norm_backward(g, g_mean, g_var, x, w, eps):
@@ -28,23 +28,53 @@ def batch_norm_backward(g, g_mean, g_var, x, w, eps):
     With n = (x - mean) r, r = 1 / sqrt(var + eps), m = N L: db = sum g, dw = sum g n, and
     dx = w r (g - db / m - n dw / m) + g_mean / m + 2 g_var (x - mean) / m.
     """
-    dtype = np.result_type(g, x, w)
-    g, x = np.ascontiguousarray(g, dtype), np.ascontiguousarray(x, dtype)
-    mean, var, db, dot = np.zeros((4, x.shape[1]))
-    _moments(x, mean, var)
-    _products(g, x, _like(mean, x), db, dot)
-    m, r = x.shape[0] * x.shape[2], 1.0 / np.sqrt(var + eps)
-    dw = dot * r
-    of_g = w * r
-    of_deviation = (2.0 * g_var - of_g * r * dw) / m
-    constant = (g_mean - of_g * db) / m
-    dx = np.empty_like(x)
-    _combine(g, x, _like(mean, x), _like(of_g, x), _like(of_deviation, x), _like(constant, x), dx)
-    return dx, _like(dw, x), _like(db, x)
+    g, g_mean, g_var, x, w = _plain(g, g_mean, g_var, x, w)
+    dx, dw, db = np.empty_like(x), np.empty_like(w), np.empty_like(w)
+    batch_norm_backward_into(dx, dw, db, g, g_mean, g_var, x, w, eps)
+    return dx, dw, db
 
 
-def _like(a, x):
-    return a.astype(x.dtype)
+def _plain(*arrays):
+    """Return the arrays in one dtype, C order and writable: Numba compiles anew for each other kind."""
+    dtype = np.result_type(*arrays)
+    return [np.require(a, dtype, "CW") for a in arrays]
+
+
+# -- the two, compiled ------------------------------------------------------------------------------------------------
+
+
+@njit
+def batch_norm_into(y, mean, var, x, w, b, eps):
+    """Fill y, mean and var."""
+    statistics = np.zeros((2, len(w)))
+    _moments(x, statistics[0], statistics[1])
+    scale = np.empty_like(w)
+    for c in range(len(w)):
+        mean[c], var[c] = statistics[0, c], statistics[1, c]
+        scale[c] = w[c] / np.sqrt(statistics[1, c] + eps)
+    _scale_and_shift(x, mean, scale, b, y)
+
+
+@njit
+def batch_norm_backward_into(dx, dw, db, g, g_mean, g_var, x, w, eps):
+    """Fill dx, dw and db. As a function of g and x, dx = of_g g + of_deviation (x - mean) + constant per channel."""
+    statistics, sums = np.zeros((2, len(w))), np.zeros((2, len(w)))
+    _moments(x, statistics[0], statistics[1])
+    mean, of_g, of_deviation, constant = np.empty((4, len(w)), x.dtype)
+    mean[:] = statistics[0]
+    _products(g, x, mean, sums[0], sums[1])
+    m = x.shape[0] * x.shape[2]
+    for c in range(len(w)):
+        r = 1.0 / np.sqrt(statistics[1, c] + eps)
+        total, dot = sums[0, c], sums[1, c] * r
+        db[c], dw[c] = total, dot
+        of_g[c] = w[c] * r
+        of_deviation[c] = (2.0 * g_var[c] - w[c] * r * r * dot) / m
+        constant[c] = (g_mean[c] - w[c] * r * total) / m
+    _combine(g, x, mean, of_g, of_deviation, constant, dx)
+
+
+# -- their passes over memory -----------------------------------------------------------------------------------------
 
 
 @_sums

@@ -5,7 +5,8 @@ import numpy as np
 from minigan.domains import REAL, Domain, Interval, elementwise, random_shape
 from minigan.engine import primitive
 from minigan.kernels import elementwise as kernels
-from minigan.lowerings import Elementwise
+from minigan.kernels import softmax as along
+from minigan.lowerings import Elementwise, Kernel
 from minigan.ops.arithmetic import where
 from minigan.ops.reductions import sum
 from minigan.ops.smooth import erf, exp
@@ -129,6 +130,10 @@ def _along_axis(rng, side):
     return (REAL.draw(rng, shape),), {"axis": int(rng.integers(-len(shape), len(shape)))}
 
 
+def _written_by(kernel):
+    return Kernel(kernel, lambda axis: (axis,))
+
+
 def _shifted(x, axis):
     return x - np.max(x, axis=axis, keepdims=True)
 
@@ -136,6 +141,7 @@ def _shifted(x, axis):
 @primitive(
     vjp=(lambda g, y, x, axis: y * (g - sum(g * y, axis=axis, keepdims=True)),),
     domain=Domain(_along_axis),
+    lowering=_written_by(along.softmax_into),
     name="softmax",
 )
 def _softmax(x, *, axis):
@@ -154,6 +160,7 @@ def softmax(x, axis=-1):
 @primitive(
     vjp=(lambda g, y, x, axis: g - exp(y) * sum(g, axis=axis, keepdims=True),),
     domain=Domain(_along_axis),
+    lowering=_written_by(along.log_softmax_into),
     name="log_softmax",
 )
 def _log_softmax(x, *, axis):
@@ -169,6 +176,7 @@ def log_softmax(x, axis=-1):
 @primitive(
     vjp=(lambda g, y, x, axis: exp(x - y) * g,),
     domain=Domain(_along_axis),
+    lowering=_written_by(along.logsumexp_into),
     name="logsumexp",
 )
 def _logsumexp_keeping_axis(x, *, axis):

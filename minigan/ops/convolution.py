@@ -14,6 +14,7 @@ from minigan.domains import REAL, Domain
 from minigan.engine import as_tensor, primitive
 from minigan.errors import ConfigError, ShapeError
 from minigan.kernels import convolution as kernels
+from minigan.lowerings import Kernel
 from minigan.ops.linear import einsum
 from minigan.ops.shape import getitem, pad, reshape, scatter_add, stack
 
@@ -93,6 +94,11 @@ def _bilinear(first, second, extra=None):
 # -- the three primitives ---------------------------------------------------------------------------------------------
 
 
+def _written_by(kernel):
+    """Return the lowering: the function that fills given memory, for two arrays of one dtype."""
+    return Kernel(kernel, kernels.numbers, takes=lambda a, b: a.dtype == b.dtype)
+
+
 @primitive(
     vjp=(
         lambda g, y, x, w, **at: _conv_transpose2d(g, w, size=x.shape[2:], **at),
@@ -100,6 +106,7 @@ def _bilinear(first, second, extra=None):
     ),
     reference=conv2d_reference,
     domain=_bilinear(0, 1),
+    lowering=_written_by(kernels.conv2d_into),
     name="conv2d",
 )
 def _conv2d(x, w, *, stride, padding):
@@ -113,6 +120,7 @@ def _conv2d(x, w, *, stride, padding):
     ),
     reference=conv_transpose2d_reference,
     domain=_bilinear(2, 1, extra=("size", 0)),
+    lowering=_written_by(kernels.conv_transpose2d_into),
     name="conv_transpose2d",
 )
 def _conv_transpose2d(y, w, *, size, stride, padding):
@@ -126,6 +134,7 @@ def _conv_transpose2d(y, w, *, size, stride, padding):
     ),
     reference=conv2d_weight_reference,
     domain=_bilinear(0, 2, extra=("kernel", 1)),
+    lowering=_written_by(kernels.conv2d_weight_into),
     name="conv2d_weight",
 )
 def _conv2d_weight(x, y, *, kernel, stride, padding):

@@ -21,13 +21,18 @@ def _matmul_domain(rng, side):
     return (REAL.draw(rng, x), REAL.draw(rng, y)), {}
 
 
+def _two_or_pairs(x, y):
+    """Return whether these are two matrices or pairs of them, of one dtype: what the compiled product takes."""
+    return x.ndim == y.ndim <= 3 and x.shape[:-2] == y.shape[:-2] and x.dtype == y.dtype
+
+
 @primitive(
     vjp=(
         lambda g, out, x, y: _matmul(g, swapaxes(y, -1, -2)),
         lambda g, out, x, y: _matmul(swapaxes(x, -1, -2), g),
     ),
     domain=Domain(_matmul_domain),
-    lowering=Kernel(products.matmul, takes=lambda x, y: max(x.ndim, y.ndim) == 2 and x.dtype == y.dtype),
+    lowering=Kernel(products.matmul, takes=_two_or_pairs),
     name="matmul",
 )
 def _matmul(x, y):

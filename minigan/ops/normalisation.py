@@ -6,6 +6,7 @@ from minigan.domains import REAL, Domain, Interval
 from minigan.engine import as_tensor, primitive, vjp
 from minigan.errors import ShapeError
 from minigan.kernels import normalisation as kernels
+from minigan.lowerings import Kernel
 from minigan.ops.reductions import mean, sum
 from minigan.ops.shape import reshape
 from minigan.ops.smooth import sqrt
@@ -49,6 +50,11 @@ def _backward_draw(rng, side):
     return (*cotangents, x, w), {"eps": 0.1}
 
 
+def _written_by(kernel):
+    """Return the lowering: the function that fills given memory, for arrays of one dtype."""
+    return Kernel(kernel, lambda eps: (eps,), takes=lambda *inputs: len({a.dtype for a in inputs}) == 1)
+
+
 def _through_reference(h, out, *inputs, **params):
     return vjp(functools.partial(batch_norm_backward_reference, **params), *inputs)[1](h)
 
@@ -58,6 +64,7 @@ def _through_reference(h, out, *inputs, **params):
     vjp=tuple((lambda h, out, *inputs, i=i, **params: h[i]) for i in range(5)),
     reference=batch_norm_backward_reference,
     domain=Domain(_backward_draw),
+    lowering=_written_by(kernels.batch_norm_backward_into),
     name="batch_norm_backward",
 )
 def _batch_norm_backward(g, g_mean, g_var, x, w, *, eps):
@@ -69,6 +76,7 @@ def _batch_norm_backward(g, g_mean, g_var, x, w, *, eps):
     vjp=tuple((lambda h, out, *inputs, i=i, **params: h[i]) for i in range(3)),
     reference=batch_norm_reference,
     domain=Domain(lambda rng, side: (_draw(rng, side), {"eps": 0.1})),
+    lowering=_written_by(kernels.batch_norm_into),
     name="batch_norm",
 )
 def _batch_norm(x, w, b, *, eps):

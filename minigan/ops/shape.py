@@ -8,7 +8,8 @@ from minigan.errors import DTypeError, MiniganError, ShapeError
 from minigan.lowerings import Elementwise, Pieces
 
 
-@primitive(vjp=(lambda g, out, x: g,), domain=elementwise(REAL))
+# Views need no lowering; the one here is for a compiled step where x was replaced by what its reference computes.
+@primitive(vjp=(lambda g, out, x: g,), domain=elementwise(REAL), lowering=Pieces(lambda out, x: [out]))
 def alias(x):
     """Return x as a tensor of its own identity: the same values, the same memory."""
     return x.view()
@@ -30,7 +31,12 @@ def _reshape_domain(rng, side):
     return (REAL.draw(rng, shape),), {"shape": target if rng.random() < 0.5 or 0 in shape else (-1,)}
 
 
-@primitive(vjp=(lambda g, out, x, shape: reshape(g, x.shape),), domain=Domain(_reshape_domain), name="reshape")
+@primitive(
+    vjp=(lambda g, out, x, shape: reshape(g, x.shape),),
+    domain=Domain(_reshape_domain),
+    lowering=Pieces(lambda out, x, shape: [out.reshape(x.shape)]),  # where it is no view
+    name="reshape",
+)
 def _reshape(x, *, shape):
     return x.reshape(shape)
 
@@ -225,7 +231,15 @@ def _scatter_domain(rng, side):
     return (REAL.draw(rng, x[params["index"]].shape),), {**params, "shape": x.shape}
 
 
-@primitive(vjp=(lambda g, out, x, index, shape: _getitem(g, index=index),), domain=Domain(_scatter_domain))
+@primitive(
+    vjp=(lambda g, out, x, index, shape: _getitem(g, index=index),),
+    domain=Domain(_scatter_domain),
+    lowering=Pieces(
+        lambda out, x, index, shape: [out[index if Ellipsis in index else (*index, ...)]],  # a view, even if 0-d
+        filled=True,
+        takes=lambda x, index, shape: not any(isinstance(part, np.ndarray | bool | np.bool) for part in index),
+    ),
+)
 def scatter_add(x, *, index, shape):
     """Return zeros of `shape` to which x is added at `index`: the transpose of indexing."""
     out = np.zeros(shape, x.dtype)
@@ -253,11 +267,20 @@ def _pad_domain(rng, side):
     return (REAL.draw(rng, shape),), {"width": tuple((int(a), int(b)) for a, b in rng.integers(0, 3, (len(shape), 2)))}
 
 
-def _unpad(g, out, x, width, value=0.0):
-    return g[tuple(slice(before, before + n) for (before, _), n in zip(width, x.shape, strict=True))]
+def _inside(padded, x, width):
+    return padded[tuple(slice(before, before + n) for (before, _), n in zip(width, x.shape, strict=True))]
 
 
-@primitive(vjp=(_unpad,), domain=Domain(_pad_domain), name="pad")
+@primitive(
+    vjp=(lambda g, out, x, width, value=0.0: _inside(g, x, width),),
+    domain=Domain(_pad_domain),
+    lowering=Pieces(
+        lambda out, x, width, value=0.0: [_inside(out, x, width)],
+        filled=True,
+        takes=lambda x, width, value=0.0: value == 0,
+    ),
+    name="pad",
+)
 def _pad(x, *, width, value=0.0):
     return np.pad(x, width, constant_values=value) if width else x.copy()
 

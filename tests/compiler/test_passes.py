@@ -217,3 +217,10 @@ def test_the_name_depends_on_the_source_and_on_the_kernels(own_cache, monkeypatc
     assert cache.load("x = 1\n").__file__ == one
     monkeypatch.setattr(cache, "_surroundings", lambda: "another numba")
     assert cache.load("x = 1\n").__file__ != one
+
+
+def test_a_slice_of_a_layers_output_costs_nothing():
+    layer = mg.nn.Dense(3, 4)
+    program = passes.optimise(recorded(lambda x: mg.split(layer(x), 2, axis=1)[1] * 2.0, X.astype("f4")))
+    (split,) = [e for e in program.equations if e.primitive.name == "split"]
+    assert passes.is_view(split)

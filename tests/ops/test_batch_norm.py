@@ -71,7 +71,8 @@ def test_compiled_and_plain_python_agree(dtype, monkeypatch):
         return *kernels.batch_norm(x, w, b, 1e-5), *kernels.batch_norm_backward(g, g_mean, g_var, x, w, 1e-5)
 
     compiled = everything()
-    for name in ("_moments", "_products", "_scale_and_shift", "_combine"):
+    passes = ("_moments", "_products", "_scale_and_shift", "_combine")
+    for name in (*passes, "batch_norm_into", "batch_norm_backward_into"):
         kernel = getattr(kernels, name)
         monkeypatch.setattr(kernels, name, getattr(kernel, "py_func", kernel))
     for a, c in zip(compiled, everything(), strict=True):

@@ -155,13 +155,13 @@ def test_a_few_images_at_a_time_or_all_at_once(drawn):
 @pytest.mark.parametrize("dtype", ["f4", "f8"])
 def test_compiled_and_plain_python_do_the_same(dtype):
     """The very same sums in the same order: not a bit differs."""
-    x = RNG.standard_normal((2, 6, 7 * 3)).astype(dtype)  # 7 pixels of 3 channels
-    gathered = [np.zeros((2, 2, 3, 3, 2 * 3), dtype) for _ in range(2)]
-    scattered = [np.zeros_like(x) for _ in range(2)]
+    frame = RNG.standard_normal((6, 7, 3)).astype(dtype)
+    gathered = [np.zeros((2, 3, 3, 2 * 3), dtype) for _ in range(2)]
+    scattered = [np.zeros_like(frame) for _ in range(2)]
     for i, plain in enumerate((False, True)):
         gather, scatter = (getattr(k, "py_func", k) if plain else k for k in (kernels._gather, kernels._scatter_add))
-        gather(x, gathered[i], 2, 2 * 3)
-        scatter(gathered[i], scattered[i], 2, 2 * 3)
+        gather(frame, gathered[i], 2, 2)
+        scatter(gathered[i], scattered[i], 2, 2)
     assert gathered[0].any()
     np.testing.assert_array_equal(*gathered)
     np.testing.assert_array_equal(*scattered)

@@ -7,7 +7,7 @@ from functions import CALLS
 import minigan as mg
 from minigan.ops import affine
 
-NOT_FUNCTIONS_OF_ARRAYS = {"Tensor", "tensor", "no_grad", "detect_anomaly", "default_dtype", "draw"}
+NOT_FUNCTIONS_OF_ARRAYS = {"compile", "Tensor", "tensor", "no_grad", "detect_anomaly", "default_dtype", "draw"}
 TRANSFORMS = {"grad", "value_and_grad", "vjp", "jvp", "hvp", "directional_derivative", "check_gradients"}
 
 
