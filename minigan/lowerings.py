@@ -31,11 +31,13 @@ class Kernel:
 
     `numbers` picks from the parameters what the kernel needs beside arrays; without it there are none. Inputs are
     contiguous, in C or Fortran order. Where `takes(*inputs)` is false, the eager implementation runs.
+    `optional` are inputs that come without elements where they are zero everywhere: cotangents of what nobody used.
     """
 
     function: Callable[..., Any]
     numbers: Callable[..., tuple[Any, ...]] = lambda **params: ()
     takes: Callable[..., bool] = lambda *inputs: True
+    optional: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -179,7 +179,9 @@ def inputs_of(loop):
 
 def name_apart(program):
     """Give each value a name of its own that Python takes for one."""
-    taken = set(dir(builtins)) | set(keyword.kwlist)
+    taken = set(dir(builtins)) | set(keyword.kwlist) | {"njit", "nan", "inf"}
+    kernels = (lowering_of(e) for e in program.equations)
+    taken |= {kernel.function.__name__ for kernel in kernels if isinstance(kernel, Kernel)}
     values = [*program.inputs, *(v for e in program.equations for v in (*e.inputs, *e.outputs)), *program.results]
     for value in dict.fromkeys(values):
         stem = re.sub(r"\W+", "_", value.name).strip("_") or "value"

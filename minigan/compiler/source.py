@@ -90,7 +90,13 @@ class Source:
         name = function.__name__
         assert self.imports.setdefault(name, function.__module__) == function.__module__, f"two kernels {name}"
         outs = [self.layout.cell(v) for v in e.outputs]
-        inputs = [self._contiguous(self.layout.cell(v), e) for v in e.inputs]
+        optional = [e.inputs[i] for i in e.primitive.lowering.optional]
+        inputs = [
+            np.empty((0,) * v.array.ndim, v.dtype)
+            if v in optional and is_zero(v)
+            else self._contiguous(self.layout.cell(v), e)
+            for v in e.inputs
+        ]
         if name == "matmul":
             self.products.append((*outs, *inputs))
         self._call(name, [*outs, *inputs, *e.primitive.lowering.numbers(**e.params)], e)
@@ -161,6 +167,12 @@ class Source:
             for text, name in self.kernels.items()
         ]
         return "\n\n\n".join([head.rstrip(), *kernels, *self.parts]) + "\n"
+
+
+def is_zero(value):
+    """Return whether a value is known to be one zero, repeated."""
+    array = value.array
+    return value.kind == "constant" and array.size > 0 and not any(array.strides) and not array.any()
 
 
 def _users_words(line):

@@ -1,299 +1,340 @@
 """Recurrent layers over a whole sequence: forward, and backward through time. Plain arrays; no autodiff here.
 
-`minigan.ops.recurrent` holds the equations and the derivation. What is particular here is how they run fast:
+`minigan.ops.recurrent` holds the equations and the derivation. A kernel writes its outputs, its first arguments, into
+memory that is there already. What is particular here is how they run fast:
 
-- What all time steps have in common is done for all of them at once, outside, as one matrix product. A loop over time
-  keeps one product, h_{t-1} W_hh^T, and elementwise work on its (N, .) result.
-- That work is a chain of short loops, each over contiguous elements with a single result: such loops vectorise, one
-  long loop with many results does not.
-- A float32 `tanh` is a rational function (`_tanh`); float64, which proofs are made in, takes the one of libm.
+- A block of sequences at a time goes through all time steps (`_rows_of_a_block`). Its share of one step's arrays stays
+  in the fastest cache, and its matrix products are small enough for BLAS to take the operands as they lie in memory.
+  Weights are copied to where a cache line begins: the products read them again and again.
+- Where x_t and h_{t-1} enter as W_ih x_t + W_hh h_{t-1}, that is one product, of (x_t, h_{t-1}) and both weights.
+- The rest of a step is a chain of short loops over contiguous elements, each with one result or two: such loops
+  vectorise. One with many results does not, since none of them may lie where another operand does, and that is more
+  than the compiler is willing to check.
 
-Each public function brings its arrays to one dtype and layout before it calls the compiled loop.
+Indices are t in time, n in the batch, j in the hidden units; I, F, G, O (LSTM) and R, Z, N_, M (GRU) pick a gate.
 """
-
-import math
 
 import numpy as np
 
-from minigan.kernels.jit import njit
+from minigan.kernels.elementwise import sigmoid64, tanh32, tanh64
+from minigan.kernels.jit import by_precision, njit
+
+I, F, G, O = 0, 1, 2, 3  # noqa: E741 (the gates of an LSTM, in the order in which they are saved)
+R, Z, N_, M = 0, 1, 2, 3  # those of a GRU; M is no gate: W_hn h_{t-1} + b_hn
 
 
-def _plain(*arrays):
-    """Return the arrays in one dtype, C order and writable: Numba compiles anew for each other kind."""
-    dtype = np.result_type(*arrays, np.float32)
-    return [np.require(a, dtype, "CW") for a in arrays]
+@njit
+def sigmoid32(x):
+    """(1 + tanh(x/2)) / 2, the same as 1 / (1 + e^-x), to 3e-7: fewer operations than with an exponential."""
+    half = np.float32(0.5)
+    return half + half * tanh32(half * x)
 
 
-def _or_nothing(g):
+tanh = by_precision(tanh32, tanh64)
+sigmoid = by_precision(sigmoid32, sigmoid64)
+
+
+def on_host(kernel, shapes, inputs, *numbers):
+    """Return new arrays of these shapes, filled by a kernel; inputs may have any layout, dtypes are promoted."""
+    dtype = np.result_type(*inputs, np.float32)
+    inputs = [np.require(a, dtype, "CW") for a in inputs]  # Numba compiles anew for each other kind
+    outputs = tuple(np.empty(shape, dtype) for shape in shapes)
+    kernel(*outputs, *inputs, *numbers)
+    return outputs
+
+
+def or_nothing(g):
     """Return the cotangent g, or an array without elements where g is one zero, repeated: then nothing is added."""
     zero = g.size == 0 or (not any(g.strides) and g[0, 0, 0] == 0)
     return np.empty((0, 0, 0), g.dtype) if zero else g
 
 
-def _input_product(x, w):
-    """Return x W^T for all time steps in one product: (T, N, I), (O, I) -> (T, N, O)."""
-    return np.matmul(x.reshape(-1, x.shape[-1]), w.T).reshape(*x.shape[:-1], len(w))
+# -- what all kernels share -------------------------------------------------------------------------------------------
 
-
-# -- tanh and the logistic function, row by row -----------------------------------------------------------------------
-
-# Beyond +-LARGE, tanh is 1 to float32's last digit. Inside, a quotient of two odd/even polynomials whose coefficients
-# are those of the Eigen library's `ptanh`; the largest error is 2e-7.
-LARGE = np.float32(7.90531110763549805)
-P13, P11, P9 = np.float32(-2.76076847742355e-16), np.float32(2.00018790482477e-13), np.float32(-8.60467152213735e-11)
-P7, P5, P3 = np.float32(5.12229709037114e-08), np.float32(1.48572235717979e-05), np.float32(6.37261928875436e-04)
-P1 = np.float32(4.89352455891786e-03)
-Q6, Q4 = np.float32(1.19825839466702e-06), np.float32(1.18534705686654e-04)
-Q2, Q0 = np.float32(2.26843463243900e-03), np.float32(4.89352518554385e-03)
+SMALL = 1_000_000  # multiplications of a product up to which OpenBLAS, for AVX-512, does without copies of its operands
 
 
 @njit
-def _tanh(x):
-    """x <- tanh x, of one row. One argument only: a loop from `x` to another array that may be `x` stays scalar."""
-    if x.itemsize == 8:
-        for i in range(x.size):
-            x[i] = math.tanh(x[i])
-    else:
-        for i in range(x.size):
-            y = x[i]  # compared so that nan stays nan
-            y = LARGE if y > LARGE else y
-            y = -LARGE if y < -LARGE else y
-            s = y * y
-            p = ((((((P13 * s + P11) * s + P9) * s + P7) * s + P5) * s + P3) * s + P1) * y
-            x[i] = p / (((Q6 * s + Q4) * s + Q2) * s + Q0)
+def _rows_of_a_block(N, K, L, fewest=16):
+    """Return how many of N rows to take at once in products (rows, K) (K, L): few, if that makes the products small."""
+    rows = N
+    while rows >= fewest and rows * K * L > SMALL:
+        rows = (rows + 1) // 2
+    return rows if rows >= fewest else N
 
 
 @njit
-def _sigmoid(x):
-    """x <- 1 / (1 + e^-x), of one row; in float32 as (1 + tanh(x/2)) / 2, which is the same."""
-    one, half = x.dtype.type(1), x.dtype.type(0.5)
-    if x.itemsize == 8:
-        for i in range(x.size):
-            e = math.exp(-abs(x[i]))  # never overflows
-            x[i] = (one if x[i] >= 0 else e) / (one + e)
-    else:
-        for i in range(x.size):
-            x[i] *= half
-        _tanh(x)
-        for i in range(x.size):
-            x[i] = half + half * x[i]
+def _aligned(rows, columns, like):
+    """Return new memory, of the dtype of `like`, that begins on a cache line: no vector load touches two of them."""
+    line = 64 // like.itemsize
+    memory = np.empty(rows * columns + line, like.dtype)
+    skipped = (-memory.ctypes.data % 64) // like.itemsize
+    return memory[skipped : skipped + rows * columns].reshape(rows, columns)
+
+
+@njit
+def _weight(w):
+    """Return a copy of w, aligned."""
+    out = _aligned(w.shape[0], w.shape[1], w)
+    out[:] = w
+    return out
+
+
+@njit
+def _transposed(w_ih, w_hh):
+    """Return W_ih^T above W_hh^T, aligned, (C + H, rows): what (x_t, h_{t-1}) is multiplied by."""
+    C = w_ih.shape[1]
+    out = _aligned(C + w_hh.shape[1], len(w_ih), w_ih)
+    _transpose(w_ih, out[:C])
+    _transpose(w_hh, out[C:])
+    return out
+
+
+@njit
+def _transpose(w, out):
+    """out = w^T, in strips: one cache line of `out` after the other is filled."""
+    for first in range(0, w.shape[0], 16):
+        for k in range(w.shape[1]):
+            for i in range(first, min(first + 16, w.shape[0])):
+                out[k, i] = w[i, k]
+
+
+@njit
+def _put(columns, first_column, x, first, last):
+    """Copy rows first ... last of x into some columns of a wider matrix."""
+    for n in range(first, last):
+        for j in range(x.shape[1]):
+            columns[n, first_column + j] = x[n, j]
 
 
 # -- LSTM -------------------------------------------------------------------------------------------------------------
 
 
-def lstm_forward(x, h0, c0, w_ih, w_hh, b):
-    """Return (h, c, gates), each for all time steps: (T, N, H), (T, N, H), (T, N, 4H)."""
-    x, h0, c0, w_ih, w_hh, b = _plain(x, h0, c0, w_ih, w_hh, b)
-    gates = _input_product(x, w_ih)
-    h = np.empty((*x.shape[:2], len(w_hh) // 4), x.dtype)
-    c = np.empty_like(h)
-    _lstm_forward(gates, h0, c0, np.ascontiguousarray(w_hh.T), b, h, c)
-    return h, c, gates
+@njit
+def lstm_forward(h, c, gates, x, h0, c0, w_ih, w_hh, b):
+    """Fill h, c: (T, N, H), gates: (T, N, 4H)."""
+    T, N, C = x.shape
+    H = h0.shape[1]
+    w, b = _transposed(w_ih, w_hh), b.reshape(4, H)
+    s = gates.reshape(T, N, 4, H)
+    xh, cell = np.empty((N, C + H), h.dtype), c0.copy()
+    _put(xh, C, h0, 0, N)
+    product = np.empty((N, 4 * H), h.dtype)
+    a = product.reshape(N, 4, H)
+    rows = _rows_of_a_block(N, C + H, 4 * H)
+    for first in range(0, N, max(rows, 1)):
+        last = min(first + rows, N)
+        for t in range(T):
+            _put(xh, 0, x[t], first, last)
+            np.dot(xh[first:last], w, product[first:last])
+            for n in range(first, last):
+                for j in range(H):
+                    s[t, n, I, j] = sigmoid(a[n, I, j] + b[I, j])
+                for j in range(H):
+                    s[t, n, F, j] = sigmoid(a[n, F, j] + b[F, j])
+                for j in range(H):
+                    s[t, n, G, j] = tanh(a[n, G, j] + b[G, j])
+                for j in range(H):
+                    s[t, n, O, j] = sigmoid(a[n, O, j] + b[O, j])
+                for j in range(H):
+                    c_t = s[t, n, F, j] * cell[n, j] + s[t, n, I, j] * s[t, n, G, j]
+                    cell[n, j] = c_t
+                    c[t, n, j] = c_t
+                for j in range(H):
+                    h[t, n, j] = s[t, n, O, j] * tanh(cell[n, j])
+            _put(xh, C, h[t], first, last)
 
 
 @njit
-def _lstm_forward(gates, h0, c0, w, b, h, c):
-    """Overwrite `gates`, which hold x W_ih^T, with the gates; fill h and c. w is W_hh^T: (H, 4H)."""
-    H = h.shape[2]
-    a = np.empty_like(gates[0])
-    for t in range(len(h)):
-        np.dot(h[t - 1] if t else h0, w, a)
-        for n in range(h.shape[1]):
-            row, a_n = gates[t, n], a[n]
-            for j in range(4 * H):
-                row[j] += a_n[j] + b[j]
-            _sigmoid(row[: 2 * H])
-            _tanh(row[2 * H : 3 * H])
-            _sigmoid(row[3 * H :])
-            i, f, g, o = row[:H], row[H : 2 * H], row[2 * H : 3 * H], row[3 * H :]
-            before, c_n, h_n = c[t - 1, n] if t else c0[n], c[t, n], h[t, n]
-            for j in range(H):
-                c_n[j] = f[j] * before[j] + i[j] * g[j]
-            h_n[:] = c_n
-            _tanh(h_n)
-            for j in range(H):
-                h_n[j] *= o[j]
+def lstm_backward(da, dh, dc, gh, gc, gg, gates, c, c0, w_hh):
+    """Fill da: (T, N, 4H), all pre-activations' cotangents; dh, dc: (N, H), at the end those of h0 and c0.
 
-
-def lstm_backward(gh, gc, gg, gates, c, c0, w_hh):
-    """Return (da, dh0, dc0): the cotangents of all pre-activations (T, N, 4H) and of the initial states (N, H)."""
-    gh, gc, gg, gates, c, c0, w_hh = _plain(gh, _or_nothing(gc), _or_nothing(gg), gates, c, c0, w_hh)
-    da, dh, dc = np.empty_like(gates), np.zeros_like(c0), np.zeros_like(c0)
-    _lstm_backward(gh, gc, gg, gates, c, c0, w_hh, da, dh, dc)
-    return da, dh, dc
-
-
-@njit
-def _lstm_backward(gh, gc, gg, gates, c, c0, w, da, dh, dc):
-    """Fill da; dh and dc, zero at first, end as the cotangents of h0 and c0."""
+    gc or gg may have no elements: then nobody used the cell's or the gates' values.
+    """
     T, N, H = c.shape
     one = c.dtype.type(1)
-    tanh_c, slope = np.empty(H, c.dtype), np.empty(4 * H, c.dtype)
-    for t in range(T - 1, -1, -1):
-        for n in range(N):
-            row, da_n = gates[t, n], da[t, n]
-            i, f, g, o = row[:H], row[H : 2 * H], row[2 * H : 3 * H], row[3 * H :]
-            di, df, dg, do = da_n[:H], da_n[H : 2 * H], da_n[2 * H : 3 * H], da_n[3 * H :]
-            before, dc_n, dh_n, gh_n = c[t - 1, n] if t else c0[n], dc[n], dh[n], gh[t, n]
-            tanh_c[:] = c[t, n]
-            _tanh(tanh_c)
-            for j in range(H):
-                dh_n[j] += gh_n[j]
-            for j in range(H):
-                dc_n[j] += dh_n[j] * o[j] * (one - tanh_c[j] * tanh_c[j])
-            if gc.size:
-                gc_n = gc[t, n]
+    w, gates = _weight(w_hh), np.ascontiguousarray(gates)
+    c, c0 = np.ascontiguousarray(c), np.ascontiguousarray(c0)
+    s, d = gates.reshape(T, N, 4, H), da.reshape(T, N, 4, H)
+    tanh_c = np.empty(H, c.dtype)
+    dh[:], dc[:] = 0, 0
+    rows = _rows_of_a_block(N, 4 * H, H)
+    for first in range(0, N, max(rows, 1)):
+        last = min(first + rows, N)
+        for t in range(T - 1, -1, -1):
+            before = c[t - 1] if t else c0
+            for n in range(first, last):
+                if gc.size:
+                    for j in range(H):
+                        dc[n, j] += gc[t, n, j]
                 for j in range(H):
-                    dc_n[j] += gc_n[j]
-            for j in range(4 * H):
-                slope[j] = row[j] * (one - row[j])
-            for j in range(2 * H, 3 * H):
-                slope[j] = one - row[j] * row[j]
-            for j in range(H):
-                di[j] = dc_n[j] * g[j]
-            for j in range(H):
-                df[j] = dc_n[j] * before[j]
-            for j in range(H):
-                dg[j] = dc_n[j] * i[j]
-            for j in range(H):
-                do[j] = dh_n[j] * tanh_c[j]
-            if gg.size:
-                gg_n = gg[t, n]
-                for j in range(4 * H):
-                    da_n[j] += gg_n[j]
-            for j in range(4 * H):
-                da_n[j] *= slope[j]
-            for j in range(H):
-                dc_n[j] *= f[j]
-        np.dot(da[t], w, dh)
+                    dh[n, j] += gh[t, n, j]
+                    tanh_c[j] = tanh(c[t, n, j])
+                for j in range(H):
+                    o = s[t, n, O, j]
+                    dc[n, j] += dh[n, j] * o * (one - tanh_c[j] * tanh_c[j])
+                    d[t, n, O, j] = dh[n, j] * tanh_c[j] * o * (one - o)
+                for j in range(H):
+                    i, g = s[t, n, I, j], s[t, n, G, j]
+                    d[t, n, I, j] = dc[n, j] * g * i * (one - i)
+                    d[t, n, G, j] = dc[n, j] * i * (one - g * g)
+                for j in range(H):
+                    f = s[t, n, F, j]
+                    d[t, n, F, j] = dc[n, j] * before[n, j] * f * (one - f)
+                    dc[n, j] *= f
+                if gg.size:  # the derivatives are linear: what comes from the gates themselves is added
+                    for k in range(4):
+                        for j in range(H):
+                            y = s[t, n, k, j]
+                            d[t, n, k, j] += gg[t, n, k * H + j] * (one - y * y if k == G else y * (one - y))
+            np.dot(da[t, first:last], w, dh[first:last])
 
 
 # -- GRU --------------------------------------------------------------------------------------------------------------
 
 
-def gru_forward(x, h0, w_ih, w_hh, b_ih, b_hh):
-    """Return (h, gates) for all time steps: (T, N, H) and (T, N, 4H), which holds r, z, n and m."""
-    x, h0, w_ih, w_hh, b_ih, b_hh = _plain(x, h0, w_ih, w_hh, b_ih, b_hh)
-    H = len(w_hh) // 3
-    gates, h = (np.empty((*x.shape[:2], n), x.dtype) for n in (4 * H, H))
-    np.matmul(x.reshape(-1, x.shape[-1]), w_ih.T, out=gates.reshape(-1, 4 * H)[:, : 3 * H])
-    _gru_forward(gates, h0, np.ascontiguousarray(w_hh.T), b_ih, b_hh, h)
-    return h, gates
+@njit
+def gru_forward(h, gates, x, h0, w_ih, w_hh, b_ih, b_hh):
+    """Fill h: (T, N, H) and gates: (T, N, 4H), which holds r, z, n and m."""
+    T, N, C = x.shape
+    H = h0.shape[1]
+    x = np.ascontiguousarray(x)
+    w = _transposed(w_ih, w_hh)
+    w_x, w_h = w[:C], w[C:]
+    b_x, b_h = b_ih.reshape(3, H), b_hh.reshape(3, H)
+    s = gates.reshape(T, N, 4, H)
+    products = np.empty((2, N, 3 * H), h.dtype)
+    product_x, product_h = products[0], products[1]
+    a_x, a_h = product_x.reshape(N, 3, H), product_h.reshape(N, 3, H)
+    state = h0.copy()
+    rows = _rows_of_a_block(N, max(C, H), 3 * H)
+    for first in range(0, N, max(rows, 1)):
+        last = min(first + rows, N)
+        for t in range(T):
+            np.dot(x[t, first:last], w_x, product_x[first:last])
+            np.dot(state[first:last], w_h, product_h[first:last])
+            for n in range(first, last):
+                for j in range(H):
+                    s[t, n, R, j] = sigmoid(a_x[n, R, j] + a_h[n, R, j] + b_x[R, j] + b_h[R, j])
+                for j in range(H):
+                    s[t, n, Z, j] = sigmoid(a_x[n, Z, j] + a_h[n, Z, j] + b_x[Z, j] + b_h[Z, j])
+                for j in range(H):
+                    s[t, n, M, j] = a_h[n, N_, j] + b_h[N_, j]
+                for j in range(H):
+                    s[t, n, N_, j] = tanh(a_x[n, N_, j] + b_x[N_, j] + s[t, n, R, j] * s[t, n, M, j])
+                for j in range(H):
+                    state[n, j] = s[t, n, N_, j] + s[t, n, Z, j] * (state[n, j] - s[t, n, N_, j])
+            h[t, first:last] = state[first:last]
 
 
 @njit
-def _gru_forward(gates, h0, w, b_ih, b_hh, h):
-    """Overwrite `gates`, which begin with x W_ih^T, with r, z, n, m; fill h. w is W_hh^T: (H, 3H)."""
-    T, N, H = h.shape
-    a = np.empty((N, 3 * H), h.dtype)
-    for t in range(T):
-        np.dot(h[t - 1] if t else h0, w, a)
-        for k in range(N):
-            row, a_k, h_k, before = gates[t, k], a[k], h[t, k], h[t - 1, k] if t else h0[k]
-            r, z, n, m = row[:H], row[H : 2 * H], row[2 * H : 3 * H], row[3 * H :]
-            for j in range(2 * H):
-                row[j] += a_k[j] + b_ih[j] + b_hh[j]
-            for j in range(H):
-                m[j] = a_k[2 * H + j] + b_hh[2 * H + j]
-            _sigmoid(row[: 2 * H])
-            for j in range(H):
-                n[j] += b_ih[2 * H + j] + r[j] * m[j]
-            _tanh(n)
-            for j in range(H):
-                h_k[j] = n[j] + z[j] * (before[j] - n[j])
+def gru_backward(da, db, dh, gh, gg, gates, h, h0, w_hh):
+    """Fill da, db: (T, N, 3H), the cotangents of W_ih x_t + b_ih and W_hh h_{t-1} + b_hh; dh: (N, H), that of h0.
 
-
-def gru_backward(gh, gg, gates, h, h0, w_hh):
-    """Return (da, db, dh0): the cotangents of x W_ih^T + b_ih and of h W_hh^T + b_hh, (T, N, 3H) each, and of h0."""
-    gh, gg, gates, h, h0, w_hh = _plain(gh, _or_nothing(gg), gates, h, h0, w_hh)
-    da = np.empty((*h.shape[:2], len(w_hh)), h.dtype)
-    db, dh = np.empty_like(da), np.zeros_like(h0)
-    _gru_backward(gh, gg, gates, h, h0, w_hh, da, db, dh)
-    return da, db, dh
-
-
-@njit
-def _gru_backward(gh, gg, gates, h, h0, w, da, db, dh):
-    """Fill da and db; dh, zero at first, ends as the cotangent of h0."""
+    gg may have no elements: then nobody used the gates' values.
+    """
     T, N, H = h.shape
     one = h.dtype.type(1)
-    direct = np.empty_like(h0)  # what reaches h_{t-1} past the matrix product
+    w, gates = _weight(w_hh), np.ascontiguousarray(gates)
+    h, h0 = np.ascontiguousarray(h), np.ascontiguousarray(h0)
+    s, d, e = gates.reshape(T, N, 4, H), da.reshape(T, N, 3, H), db.reshape(T, N, 3, H)
+    direct = np.empty((N, H), h.dtype)  # what reaches h_{t-1} past the matrix product
     nothing = np.zeros(4 * H, h.dtype)
-    for t in range(T - 1, -1, -1):
-        for k in range(N):
-            row, da_k, db_k, gg_k = gates[t, k], da[t, k], db[t, k], gg[t, k] if gg.size else nothing
-            r, z, n, m = row[:H], row[H : 2 * H], row[2 * H : 3 * H], row[3 * H :]
-            dr, dz, dn, dm = da_k[:H], da_k[H : 2 * H], da_k[2 * H :], db_k[2 * H :]
-            gr, gz, gn, gm = gg_k[:H], gg_k[H : 2 * H], gg_k[2 * H : 3 * H], gg_k[3 * H :]
-            before, dh_k, gh_k, direct_k = h[t - 1, k] if t else h0[k], dh[k], gh[t, k], direct[k]
-            for j in range(H):
-                dh_k[j] += gh_k[j]
-            for j in range(H):
-                direct_k[j] = dh_k[j] * z[j]
-            for j in range(H):
-                dz[j] = (gz[j] + dh_k[j] * (before[j] - n[j])) * z[j] * (one - z[j])
-            for j in range(H):
-                dn[j] = (gn[j] + dh_k[j] * (one - z[j])) * (one - n[j] * n[j])
-            for j in range(H):
-                dm[j] = gm[j] + dn[j] * r[j]
-            for j in range(H):
-                dr[j] = (gr[j] + dn[j] * m[j]) * r[j] * (one - r[j])
-            db_k[: 2 * H] = da_k[: 2 * H]
-        np.dot(db[t], w, dh)
-        dh += direct
+    dh[:] = 0
+    rows = _rows_of_a_block(N, 3 * H, H)
+    for first in range(0, N, max(rows, 1)):
+        last = min(first + rows, N)
+        for t in range(T - 1, -1, -1):
+            before = h[t - 1] if t else h0
+            for n in range(first, last):
+                g = gg[t, n] if gg.size else nothing
+                for j in range(H):
+                    dh[n, j] += gh[t, n, j]
+                    direct[n, j] = dh[n, j] * s[t, n, Z, j]
+                for j in range(H):
+                    z = s[t, n, Z, j]
+                    d[t, n, Z, j] = (g[Z * H + j] + dh[n, j] * (before[n, j] - s[t, n, N_, j])) * z * (one - z)
+                for j in range(H):
+                    y = s[t, n, N_, j]
+                    d[t, n, N_, j] = (g[N_ * H + j] + dh[n, j] * (one - s[t, n, Z, j])) * (one - y * y)
+                for j in range(H):
+                    e[t, n, N_, j] = g[M * H + j] + d[t, n, N_, j] * s[t, n, R, j]
+                for j in range(H):
+                    r = s[t, n, R, j]
+                    d[t, n, R, j] = (g[R * H + j] + d[t, n, N_, j] * s[t, n, M, j]) * r * (one - r)
+                for k in range(N_):  # r and z
+                    for j in range(H):
+                        e[t, n, k, j] = d[t, n, k, j]
+            np.dot(db[t, first:last], w, dh[first:last])
+            for n in range(first, last):
+                for j in range(H):
+                    dh[n, j] += direct[n, j]
 
 
 # -- RNN --------------------------------------------------------------------------------------------------------------
 
 
-def rnn_forward(x, h0, w_ih, w_hh, b, relu):
-    """Return h for all time steps: (T, N, H)."""
-    x, h0, w_ih, w_hh, b = _plain(x, h0, w_ih, w_hh, b)
-    h = _input_product(x, w_ih)
-    _rnn_forward(h, h0, np.ascontiguousarray(w_hh.T), b, relu)
-    return h
-
-
 @njit
-def _rnn_forward(h, h0, w, b, relu):
-    """Overwrite `h`, which holds x W_ih^T, with the states. w is W_hh^T: (H, H)."""
-    T, N, H = h.shape
+def rnn_forward(h, x, h0, w_ih, w_hh, b, relu):
+    """Fill h: (T, N, H)."""
+    T, N, C = x.shape
+    H = h0.shape[1]
     zero = h.dtype.type(0)
-    a = np.empty_like(h0)
-    for t in range(T):
-        np.dot(h[t - 1] if t else h0, w, a)
-        for n in range(N):
-            h_n, a_n = h[t, n], a[n]
-            for j in range(H):
-                h_n[j] += a_n[j] + b[j]
-            if relu:
-                for j in range(H):
-                    h_n[j] = zero if h_n[j] < zero else h_n[j]
-            else:
-                _tanh(h_n)
-
-
-def rnn_backward(gh, h, w_hh, relu):
-    """Return (da, dh0): the cotangents of all pre-activations (T, N, H) and of the initial state (N, H)."""
-    gh, h, w_hh = _plain(gh, h, w_hh)
-    da, dh = np.empty_like(h), np.zeros(h.shape[1:], h.dtype)
-    _rnn_backward(gh, h, w_hh, relu, da, dh)
-    return da, dh
+    w = _transposed(w_ih, w_hh)
+    xh = np.empty((N, C + H), h.dtype)
+    _put(xh, C, h0, 0, N)
+    rows = _rows_of_a_block(N, C + H, H)
+    for first in range(0, N, max(rows, 1)):
+        last = min(first + rows, N)
+        for t in range(T):
+            _put(xh, 0, x[t], first, last)
+            np.dot(xh[first:last], w, h[t, first:last])
+            for n in range(first, last):
+                if relu:
+                    for j in range(H):
+                        a = h[t, n, j] + b[j]
+                        h[t, n, j] = zero if a < zero else a
+                else:
+                    for j in range(H):
+                        h[t, n, j] = tanh(h[t, n, j] + b[j])
+            _put(xh, C, h[t], first, last)
 
 
 @njit
-def _rnn_backward(gh, h, w, relu, da, dh):
-    """Fill da; dh, zero at first, ends as the cotangent of h0."""
+def rnn_backward(da, dh, gh, h, w_hh, relu):
+    """Fill da: (T, N, H), all pre-activations' cotangents; dh: (N, H), at the end that of h0."""
     T, N, H = h.shape
     zero, one = h.dtype.type(0), h.dtype.type(1)
-    for t in range(T - 1, -1, -1):
-        for n in range(N):
-            h_n, da_n, dh_n, gh_n = h[t, n], da[t, n], dh[n], gh[t, n]
-            if relu:
-                for j in range(H):
-                    da_n[j] = dh_n[j] + gh_n[j] if h_n[j] > zero else zero
-            else:
-                for j in range(H):
-                    da_n[j] = (dh_n[j] + gh_n[j]) * (one - h_n[j] * h_n[j])
-        np.dot(da[t], w, dh)
+    w = _weight(w_hh)
+    dh[:] = 0
+    rows = _rows_of_a_block(N, H, H)
+    for first in range(0, N, max(rows, 1)):
+        last = min(first + rows, N)
+        for t in range(T - 1, -1, -1):
+            for n in range(first, last):
+                if relu:
+                    for j in range(H):
+                        da[t, n, j] = dh[n, j] + gh[t, n, j] if h[t, n, j] > zero else zero
+                else:
+                    for j in range(H):
+                        da[t, n, j] = (dh[n, j] + gh[t, n, j]) * (one - h[t, n, j] * h[t, n, j])
+            np.dot(da[t, first:last], w, dh[first:last])
+
+
+# -- weights ----------------------------------------------------------------------------------------------------------
+
+
+@njit
+def outer_sum(out, da, x):
+    """out = sum_t da_t x_t^T, of all sequences: (O, C) from (T, N, O) and (T, N, C), in small products that add up."""
+    rows_of_w, C = out.shape
+    a, b = np.ascontiguousarray(da).reshape(-1, rows_of_w), np.ascontiguousarray(x).reshape(-1, C)
+    rows = _rows_of_a_block(len(a), rows_of_w, C, fewest=32)  # adding up costs something, too
+    np.dot(a[:rows].T, b[:rows], out)
+    part = _aligned(rows_of_w, C, out)
+    for first in range(rows, len(a), max(rows, 1)):
+        last = min(first + rows, len(a))
+        np.dot(a[first:last].T, b[first:last], part)
+        for i in range(rows_of_w):
+            for j in range(C):
+                out[i, j] += part[i, j]

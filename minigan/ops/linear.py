@@ -1,5 +1,7 @@
 """Matrix products, and the fused affine map with its activation."""
 
+import math
+
 import numpy as np
 
 from minigan.domains import REAL, Domain, Interval, random_shape
@@ -54,6 +56,9 @@ def matmul(x, y):
     x, y = as_tensor(x), as_tensor(y)
     if x.ndim == 0 or y.ndim == 0 or x.shape[-1] != y.shape[-2 if y.ndim > 1 else 0]:
         raise ShapeError(f"matmul: shapes {x.shape} and {y.shape} do not fit: the inner lengths must be equal")
+    if x.ndim > 2 and y.ndim == 2:  # all rows meet the same matrix: one product
+        rows = reshape(x, (math.prod(x.shape[:-1]), x.shape[-1]))
+        return reshape(_matmul(rows, y), (*x.shape[:-1], y.shape[-1]))
     row, column = x.ndim == 1, y.ndim == 1
     out = _matmul(reshape(x, (1, -1)) if row else x, reshape(y, (-1, 1)) if column else y)
     if column:

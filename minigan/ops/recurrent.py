@@ -16,9 +16,20 @@ from minigan.domains import Domain
 from minigan.engine import as_tensor, primitive
 from minigan.errors import ConfigError, ShapeError
 from minigan.kernels import recurrent as kernels
+from minigan.kernels.recurrent import on_host
+from minigan.lowerings import Kernel
 from minigan.ops.activations import relu, sigmoid
 from minigan.ops.linear import matmul
-from minigan.ops.recurrent_backward import NONLINEARITIES, draw, gru_backward, lstm_backward, rnn_backward, sizes
+from minigan.ops.recurrent_backward import (
+    NONLINEARITIES,
+    draw,
+    gru_backward,
+    is_relu,
+    lstm_backward,
+    one_dtype,
+    rnn_backward,
+    sizes,
+)
 from minigan.ops.reductions import sum
 from minigan.ops.shape import concatenate, reshape, split, stack, swapaxes
 from minigan.ops.smooth import tanh
@@ -26,22 +37,32 @@ from minigan.ops.smooth import tanh
 # -- what all three share ---------------------------------------------------------------------------------------------
 
 
-def _rows(x):
-    return reshape(x, (-1, x.shape[-1]))
-
-
 def _through_weight(da, w):
     """Return W^T da_t for all t: (T, N, O), (O, C) -> (T, N, C)."""
-    return reshape(matmul(_rows(da), w), (*da.shape[:-1], w.shape[-1]))
+    return reshape(matmul(reshape(da, (-1, da.shape[-1])), w), (*da.shape[:-1], w.shape[-1]))
 
 
-def _for_weight(da, x):
-    """Return sum_t da_t x_t^T: (T, N, O), (T, N, C) -> (O, C)."""
-    return matmul(swapaxes(_rows(da), 0, 1), _rows(x))
+def _outer_sum_domain(rng, side):
+    T, N, C, H = sizes(rng, side)
+    return draw(rng, (T, N, H), (T, N, C)), {}
+
+
+@primitive(
+    vjp=(
+        lambda g, out, da, x: _through_weight(x, swapaxes(g, 0, 1)),
+        lambda g, out, da, x: _through_weight(da, g),
+    ),
+    domain=Domain(_outer_sum_domain),
+    lowering=Kernel(kernels.outer_sum, takes=one_dtype),
+)
+def outer_sum(da, x):
+    """Return sum_t da_t x_t^T, the derivative of a weight that all time steps share: (T, N, O), (T, N, C) -> (O, C)."""
+    (out,) = on_host(kernels.outer_sum, [(da.shape[2], x.shape[2])], [da, x])
+    return out
 
 
 def _for_bias(da):
-    return sum(_rows(da), axis=0)
+    return sum(da, axis=(0, 1))
 
 
 def _before(h, h0):
@@ -73,20 +94,22 @@ def _rnn_domain(rng, side):
 
 
 @primitive(
-    shared=lambda g, h, x, h0, w_ih, w_hh, b, *, nonlinearity: rnn_backward(g, h, w_hh, nonlinearity=nonlinearity),
+    shared=lambda g, h, x, h0, w_ih, w_hh, b, **params: rnn_backward(g, h, w_hh, **params),
     vjp=(
         lambda g, h, x, h0, w_ih, w_hh, b, **_: _through_weight(g[0], w_ih),
         lambda g, h, x, h0, w_ih, w_hh, b, **_: g[1],
-        lambda g, h, x, h0, w_ih, w_hh, b, **_: _for_weight(g[0], x),
-        lambda g, h, x, h0, w_ih, w_hh, b, **_: _for_weight(g[0], _before(h, h0)),
+        lambda g, h, x, h0, w_ih, w_hh, b, **_: outer_sum(g[0], x),
+        lambda g, h, x, h0, w_ih, w_hh, b, **_: outer_sum(g[0], _before(h, h0)),
         lambda g, h, x, h0, w_ih, w_hh, b, **_: _for_bias(g[0]),
     ),
     reference=rnn_reference,
     domain=Domain(_rnn_domain),
     name="rnn",
+    lowering=Kernel(kernels.rnn_forward, is_relu, one_dtype),
 )
 def _rnn(x, h0, w_ih, w_hh, b, *, nonlinearity):
-    return kernels.rnn_forward(x, h0, w_ih, w_hh, b, nonlinearity == "relu")
+    (h,) = on_host(kernels.rnn_forward, [(len(x), *h0.shape)], [x, h0, w_ih, w_hh, b], nonlinearity == "relu")
+    return h
 
 
 def rnn(x, h0, weight_ih, weight_hh, bias_ih, bias_hh, nonlinearity="tanh"):
@@ -150,16 +173,18 @@ def _lstm_domain(rng, side):
         lambda g, out, x, h0, c0, w_ih, w_hh, b: _through_weight(g[0], w_ih),
         lambda g, out, x, h0, c0, w_ih, w_hh, b: g[1],
         lambda g, out, x, h0, c0, w_ih, w_hh, b: g[2],
-        lambda g, out, x, h0, c0, w_ih, w_hh, b: _for_weight(g[0], x),
-        lambda g, out, x, h0, c0, w_ih, w_hh, b: _for_weight(g[0], _before(out[0], h0)),
+        lambda g, out, x, h0, c0, w_ih, w_hh, b: outer_sum(g[0], x),
+        lambda g, out, x, h0, c0, w_ih, w_hh, b: outer_sum(g[0], _before(out[0], h0)),
         lambda g, out, x, h0, c0, w_ih, w_hh, b: _for_bias(g[0]),
     ),
     reference=lstm_reference,
     domain=Domain(_lstm_domain),
     name="lstm",
+    lowering=Kernel(kernels.lstm_forward, takes=one_dtype),
 )
 def _lstm(x, h0, c0, w_ih, w_hh, b):
-    return kernels.lstm_forward(x, h0, c0, w_ih, w_hh, b)
+    sequence = (len(x), *h0.shape)
+    return on_host(kernels.lstm_forward, [sequence, sequence, (*x.shape[:2], len(b))], [x, h0, c0, w_ih, w_hh, b])
 
 
 def lstm(x, h0, c0, weight_ih, weight_hh, bias_ih, bias_hh):
@@ -223,17 +248,19 @@ def _gru_domain(rng, side):
     vjp=(
         lambda g, out, x, h0, w_ih, w_hh, b_ih, b_hh: _through_weight(g[0], w_ih),
         lambda g, out, x, h0, w_ih, w_hh, b_ih, b_hh: g[2],
-        lambda g, out, x, h0, w_ih, w_hh, b_ih, b_hh: _for_weight(g[0], x),
-        lambda g, out, x, h0, w_ih, w_hh, b_ih, b_hh: _for_weight(g[1], _before(out[0], h0)),
+        lambda g, out, x, h0, w_ih, w_hh, b_ih, b_hh: outer_sum(g[0], x),
+        lambda g, out, x, h0, w_ih, w_hh, b_ih, b_hh: outer_sum(g[1], _before(out[0], h0)),
         lambda g, out, x, h0, w_ih, w_hh, b_ih, b_hh: _for_bias(g[0]),
         lambda g, out, x, h0, w_ih, w_hh, b_ih, b_hh: _for_bias(g[1]),
     ),
     reference=gru_reference,
     domain=Domain(_gru_domain),
     name="gru",
+    lowering=Kernel(kernels.gru_forward, takes=one_dtype),
 )
 def _gru(x, h0, w_ih, w_hh, b_ih, b_hh):
-    return kernels.gru_forward(x, h0, w_ih, w_hh, b_ih, b_hh)
+    (T, N, _), H = x.shape, h0.shape[1]
+    return on_host(kernels.gru_forward, [(T, N, H), (T, N, 4 * H)], [x, h0, w_ih, w_hh, b_ih, b_hh])
 
 
 def gru(x, h0, weight_ih, weight_hh, bias_ih, bias_hh):

@@ -43,6 +43,8 @@ import functools
 from minigan.domains import Domain, Interval
 from minigan.engine import primitive, vjp
 from minigan.kernels import recurrent as kernels
+from minigan.kernels.recurrent import on_host, or_nothing
+from minigan.lowerings import Kernel
 from minigan.ops.activations import gate
 from minigan.ops.linear import matmul
 from minigan.ops.shape import concatenate, split, stack
@@ -67,6 +69,16 @@ def _derivative_of(reference):
 def _one_of_each(n):
     """Return rules that pick from what `shared` computed for all arguments."""
     return tuple(lambda g, *_, i=i, **__: g[i] for i in range(n))
+
+
+def is_relu(*, nonlinearity):
+    """Return what the compiled kernels are told of the parameters of `rnn`."""
+    return (nonlinearity == "relu",)
+
+
+def one_dtype(*inputs):
+    """Return whether a kernel can take these as they are: only the eager implementation promotes."""
+    return len({a.dtype for a in inputs}) == 1
 
 
 def sizes(rng, side):
@@ -107,10 +119,11 @@ def _rnn_backward_domain(rng, side):
     vjp=_one_of_each(3),
     reference=rnn_backward_reference,
     domain=Domain(_rnn_backward_domain),
+    lowering=Kernel(kernels.rnn_backward, is_relu, one_dtype),
 )
 def rnn_backward(gh, h, w_hh, *, nonlinearity="tanh"):
     """Return (da, dh0), given the cotangent gh of all states h: the backward pass of `rnn` up to its weights."""
-    return kernels.rnn_backward(gh, h, w_hh, nonlinearity == "relu")
+    return on_host(kernels.rnn_backward, [h.shape, h.shape[1:]], [gh, h, w_hh], nonlinearity == "relu")
 
 
 # -- LSTM -------------------------------------------------------------------------------------------------------------
@@ -147,10 +160,12 @@ def _lstm_backward_domain(rng, side):
     vjp=_one_of_each(7),
     reference=lstm_backward_reference,
     domain=Domain(_lstm_backward_domain),
+    lowering=Kernel(kernels.lstm_backward, takes=one_dtype, optional=(1, 2)),
 )
 def lstm_backward(gh, gc, gg, gates, c, c0, w_hh):
     """Return (da, dh0, dc0), given cotangents of h, c and the gates: the backward pass of `lstm` up to its weights."""
-    return kernels.lstm_backward(gh, gc, gg, gates, c, c0, w_hh)
+    inputs = [gh, or_nothing(gc), or_nothing(gg), gates, c, c0, w_hh]
+    return on_host(kernels.lstm_backward, [gates.shape, c0.shape, c0.shape], inputs)
 
 
 # -- GRU --------------------------------------------------------------------------------------------------------------
@@ -185,6 +200,7 @@ def _gru_backward_domain(rng, side):
     vjp=_one_of_each(6),
     reference=gru_backward_reference,
     domain=Domain(_gru_backward_domain),
+    lowering=Kernel(kernels.gru_backward, takes=one_dtype, optional=(1,)),
 )
 def gru_backward(gh, gg, gates, h, h0, w_hh):
     """Return (da, db, dh0), given cotangents of h and the gates: the backward pass of `gru` up to its weights.
@@ -192,4 +208,5 @@ def gru_backward(gh, gg, gates, h, h0, w_hh):
     da and db are the cotangents of W_ih x_t + b_ih and of W_hh h_{t-1} + b_hh: they differ in their last third, since
     r stands between m and n.
     """
-    return kernels.gru_backward(gh, gg, gates, h, h0, w_hh)
+    da = (*h.shape[:2], len(w_hh))
+    return on_host(kernels.gru_backward, [da, da, h0.shape], [gh, or_nothing(gg), gates, h, h0, w_hh])

@@ -11,6 +11,7 @@ from minigan.engine import REGISTRY, Tensor
 from minigan.engine.modes import unfused
 from minigan.errors import ConfigError, ShapeError
 from minigan.kernels import recurrent as kernels
+from minigan.kernels.jit import njit
 
 NAMES = ("rnn", "lstm", "gru", "rnn_backward", "lstm_backward", "gru_backward")
 KERNELS = [name for name in dir(kernels) if hasattr(getattr(kernels, name), "py_func")]
@@ -59,25 +60,63 @@ def test_kernel_compiled_and_plain_and_reference_agree(name, dtype, monkeypatch)
             np.testing.assert_allclose(a, c.numpy(), rtol=0, atol=scale * (5e-6 if dtype == "f4" else 1e-13))
 
 
-def test_float32_tanh_and_sigmoid_are_accurate_and_bounded():
-    x = np.linspace(-20, 20, 200_001, dtype=np.float32)
+@njit(cache=False)
+def tanh(x, y):
+    for i in range(x.size):
+        y[i] = kernels.tanh(x[i])
+
+
+@njit(cache=False)
+def sigmoid(x, y):
+    for i in range(x.size):
+        y[i] = kernels.sigmoid(x[i])
+
+
+@pytest.mark.parametrize(("dtype", "error"), [("f4", 4e-7), ("f8", 3e-16)])
+def test_tanh_and_sigmoid_are_accurate_and_bounded(dtype, error):
+    x = np.linspace(-20, 20, 200_001).astype(dtype)
     wide = x.astype(np.float64)
-    for kernel, exact in ((kernels._tanh, np.tanh(wide)), (kernels._sigmoid, 1 / (1 + np.exp(-wide)))):
-        y = x.copy()
-        kernel(y)
-        assert np.max(np.abs(y - exact)) < 4e-7
+    for function, exact in ((tanh, np.tanh(wide)), (sigmoid, 1 / (1 + np.exp(-wide)))):
+        y = np.empty_like(x)
+        function(x, y)
+        assert np.max(np.abs(y - exact)) < error
         assert np.max(np.abs(y)) <= 1.0
 
 
 @pytest.mark.parametrize("dtype", ["f4", "f8"])
-@pytest.mark.parametrize("kernel", ["_tanh", "_sigmoid"])
-def test_special_values(kernel, dtype):
-    y = np.array([-np.inf, -1e30, 0.0, 1e30, np.inf, np.nan], dtype)
-    with np.errstate(over="ignore"):
-        getattr(kernels, kernel)(y)
-    low, middle = (-1.0, 0.0) if kernel == "_tanh" else (0.0, 0.5)
+@pytest.mark.parametrize("function", [tanh, sigmoid])
+def test_special_values(function, dtype):
+    x = np.array([-np.inf, -1e30, 0.0, 1e30, np.inf, np.nan], dtype)
+    y = np.empty_like(x)
+    function(x, y)
+    low, middle = (-1.0, 0.0) if function is tanh else (0.0, 0.5)
     np.testing.assert_allclose(y[:5], [low, low, middle, 1.0, 1.0], atol=4e-7)
     assert np.isnan(y[5])
+
+
+@pytest.mark.skipif(not KERNELS, reason="NUMBA_DISABLE_JIT is set: nothing is compiled")
+def test_the_precision_that_plain_python_picks_is_the_compiled_one():
+    for dtype in ("f4", "f8"):
+        x = np.random.default_rng(0).standard_normal(20).astype(dtype)
+        for function in (tanh, sigmoid):
+            compiled, plain = np.empty_like(x), np.empty_like(x)
+            function(x, compiled)
+            function.py_func(x, plain)
+            np.testing.assert_allclose(compiled, plain, rtol=1e-6 if dtype == "f4" else 1e-15)
+
+
+@pytest.mark.parametrize("name", GATES)
+def test_a_batch_in_several_blocks(name):
+    """Small examples are one block; here the last one is shorter than the others, forward and backward."""
+    shape = {"T": 2, "N": 161, "C": 50, "H": 60}
+    K = 60 if name == "gru" else 50 + 60
+    assert kernels._rows_of_a_block(161, K, GATES[name] * 60) < 161
+    args, others = ([mg.tensor(a, requires_grad=True) for a in arguments(name, **shape)] for _ in range(2))
+    run(name, *args)[0].sum().backward()
+    with unfused():
+        run(name, *others)[0].sum().backward()
+    for a, b in zip(args, others, strict=True):
+        np.testing.assert_allclose(a.grad.numpy(), b.grad.numpy(), rtol=1e-9, atol=1e-10)
 
 
 @pytest.mark.parametrize("name", GATES)

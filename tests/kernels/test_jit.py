@@ -1,0 +1,40 @@
+"""The wrapper around Numba: what is kept on disk, and functions that depend on the precision."""
+
+import importlib.util
+
+import numba
+import numpy as np
+import pytest
+
+from minigan.kernels import jit
+
+pytestmark = pytest.mark.skipif(numba.config.DISABLE_JIT, reason="NUMBA_DISABLE_JIT is set: nothing is compiled")
+
+
+def test_a_kernel_on_disk_is_found_until_the_functions_that_it_may_call_change(tmp_path, monkeypatch):
+    called, file = tmp_path / "called.py", tmp_path / "kernel.py"
+    called.write_text("first")
+    file.write_text("from minigan.kernels.jit import njit\n\n\n@njit\ndef double(x):\n    return 2 * x\n")
+    monkeypatch.setattr(jit, "CALLED", called)
+
+    def run():
+        spec = importlib.util.spec_from_file_location("kernel_on_disk", file)
+        module = importlib.util.module_from_spec(spec)
+        spec.loader.exec_module(module)
+        assert module.double(2.0) == 4.0
+        return sum(module.double.stats.cache_hits.values())
+
+    assert [run(), run(), run()] == [0, 1, 1]
+    called.write_text("second")
+    assert [run(), run()] == [0, 1]
+
+
+def test_by_precision_picks_where_a_kernel_compiles():
+    one = jit.by_precision(numba.njit(lambda x: np.float32(1)), numba.njit(lambda x: 2.0))
+
+    @jit.njit(cache=False)
+    def kernel(x):
+        return one(x[0])
+
+    assert [kernel(np.zeros(1, dtype)) for dtype in ("f4", "f8")] == [1, 2]
+    assert [one(np.dtype(dtype).type(0)) for dtype in ("f4", "f8")] == [1, 2]
