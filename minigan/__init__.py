@@ -19,7 +19,8 @@ _SUBMODULES = (
 
 # Where each public name lives; all array functions live in `minigan.ops`.
 _HOMES = {
-    "minigan.engine": "Tensor tensor no_grad detect_anomaly default_dtype grad value_and_grad vjp jvp hvp",
+    "minigan.engine": "Tensor tensor no_grad detect_anomaly default_dtype",
+    "minigan.transforms": "grad value_and_grad vjp jvp hvp",
     "minigan.checking": "directional_derivative check_gradients",
     "minigan.compiler": "compile",
     "minigan.plots": "draw",

@@ -8,8 +8,9 @@ import numpy as np
 from minigan.checking.differences import Derivative, differentiate
 from minigan.checking.directions import size_of
 from minigan.checking.subject import Function
-from minigan.engine import Tensor, jvp, tensor, vjp
+from minigan.engine import Tensor, tensor
 from minigan.errors import ShapeError
+from minigan.transforms import jvp, vjp
 
 
 class NumericalDerivative(NamedTuple):

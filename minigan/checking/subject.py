@@ -14,8 +14,9 @@ from typing import Any
 import numpy as np
 
 from minigan.checking.differences import Experience
-from minigan.engine import Tensor, jvp, tensor, vjp
+from minigan.engine import Tensor, tensor
 from minigan.errors import DTypeError, ShapeError
+from minigan.transforms import jvp, vjp
 
 Arrays = list[np.ndarray]
 Function = Callable[..., Any]

@@ -1,7 +1,7 @@
 """minigan bench: what compiling a preset's training step gains on this machine."""
 
 import time
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from statistics import median
 
 import numpy as np
@@ -30,7 +30,7 @@ class Bench:
         Folder of the MNIST files, for mnist.
     """
 
-    preset: tyro.conf.Positional[list[str]] = ()
+    preset: tyro.conf.Positional[list[str]] = field(default_factory=list)
     rounds: int = 15
     data: str = ""
 

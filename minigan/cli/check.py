@@ -8,8 +8,9 @@ import tyro
 from minigan import losses
 from minigan.checking import directional_derivative
 from minigan.cli.options import parse
-from minigan.engine import grad, tensor, unfused
+from minigan.engine import tensor, unfused
 from minigan.errors import ConfigError
+from minigan.transforms import grad
 
 # Logits of a game that is even, one that is lost, and values far out, where a careless formula overflows.
 SCALES = (1.0, 10.0, 1000.0)

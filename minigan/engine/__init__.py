@@ -1,15 +1,14 @@
 """The autodiff engine: a generic core that knows no particular operation. Read in this order:
 
 `tensor` (the data), `primitive` (one operation, and the door they all pass), `graph` (the order of things),
-`reverse` and `forward` (derivatives), `transforms` (functions of functions); on the side `modes`,
-`anomaly` and `recording`.
+`reverse` and `forward` (derivatives); on the side `modes`, `anomaly` and `recording`. `minigan.transforms` builds
+functions of functions on it: `grad`, `vjp`, `jvp`, `hvp`.
 """
 
 from minigan.engine.modes import default_dtype, detect_anomaly, enable_grad, modes, no_grad, unfused
 from minigan.engine.primitive import REGISTRY, Node, Primitive, bind, primitive
 from minigan.engine.recording import Recording, recording
 from minigan.engine.tensor import Tensor, as_tensor, tensor
-from minigan.engine.transforms import grad, hvp, jvp, value_and_grad, vjp
 
 __all__ = [
     "REGISTRY",
@@ -22,15 +21,10 @@ __all__ = [
     "default_dtype",
     "detect_anomaly",
     "enable_grad",
-    "grad",
-    "hvp",
-    "jvp",
     "modes",
     "no_grad",
     "primitive",
     "recording",
     "tensor",
     "unfused",
-    "value_and_grad",
-    "vjp",
 ]

@@ -3,13 +3,14 @@
 import functools
 
 from minigan.domains import REAL, Domain, Interval
-from minigan.engine import as_tensor, primitive, vjp
+from minigan.engine import as_tensor, primitive
 from minigan.errors import ShapeError
 from minigan.kernels import normalisation as kernels
 from minigan.lowerings import Kernel
 from minigan.ops.reductions import mean, sum
 from minigan.ops.shape import reshape
 from minigan.ops.smooth import sqrt
+from minigan.transforms import vjp
 
 _PLACES = (0, 2)  # of (N, C, L), what is averaged over
 

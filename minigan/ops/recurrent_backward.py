@@ -41,7 +41,7 @@ and a second derivative goes the usual way: through the backward pass, then thro
 import functools
 
 from minigan.domains import Domain, Interval
-from minigan.engine import primitive, vjp
+from minigan.engine import primitive
 from minigan.kernels import recurrent as kernels
 from minigan.kernels.recurrent import on_host, or_nothing
 from minigan.lowerings import Kernel
@@ -49,6 +49,7 @@ from minigan.ops.activations import gate
 from minigan.ops.linear import matmul
 from minigan.ops.shape import concatenate, split, stack
 from minigan.ops.smooth import tanh
+from minigan.transforms import vjp
 
 NONLINEARITIES = ("tanh", "relu")
 SMALL, GATE = Interval(-2, 2), Interval(0, 1)

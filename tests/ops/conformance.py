@@ -9,8 +9,9 @@ import numpy as np
 
 from minigan.checking.differences import differentiate
 from minigan.domains import Domain
-from minigan.engine import Tensor, bind, jvp, vjp
+from minigan.engine import Tensor, bind
 from minigan.engine.primitive import rules_of
+from minigan.transforms import jvp, vjp
 
 LAYOUTS = ("C", "F", "strided", "reversed", "read-only")
 EPS = np.finfo(float).eps
