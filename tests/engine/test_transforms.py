@@ -147,8 +147,8 @@ def test_forward_mode_walks_a_chain_once(order, monkeypatch):
         listed.append(len(nodes))
         return nodes, leaves
 
-    for module in ("forward", "reverse", "transforms"):
-        monkeypatch.setattr(f"minigan.engine.{module}.topological_order", counted)
+    for module in ("engine.forward", "engine.reverse", "transforms"):
+        monkeypatch.setattr(f"minigan.{module}.topological_order", counted)
 
     def chain(n):
         listed.clear()
