@@ -43,7 +43,7 @@ bench: .venv/.has-package .venv/.has-torch  ## compare with PyTorch, side by sid
 	@$(PY) -m benchmarks $(ARGS)
 
 clean:  ## remove .venv and everything else that can be made again; runs/ stays
-	rm -rf .venv build dist docs/_build .pytest_cache .ruff_cache .mypy_cache .import_linter_cache .hypothesis
+	rm -rf .venv build dist docs/_build docs/_lessons docs/course docs/solutions.rst .pytest_cache .ruff_cache .mypy_cache .import_linter_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # ---- the environment: one stamp file per set of packages, renewed when pyproject.toml changes ----

@@ -1,5 +1,6 @@
 """Settings of the documentation (`make docs`). Nothing is fetched while it is built."""
 
+import os
 import sys
 from pathlib import Path
 
@@ -25,6 +26,7 @@ autodoc_member_order = "bysource"
 html_theme = "pydata_sphinx_theme"
 html_theme_options = {"show_prev_next": False}
 
+os.environ.setdefault("HYPOTHESIS_STORAGE_DIRECTORY", str(HERE / "_build" / "hypothesis"))
 lesson_pages.write_sources(HERE)
 sphinx_gallery_conf = {
     "examples_dirs": "_lessons",

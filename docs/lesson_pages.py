@@ -9,9 +9,6 @@ import weakref
 import zipfile
 from pathlib import Path
 
-from matplotlib.figure import Figure
-from sphinx_gallery.scrapers import figure_rst
-
 from minigan.course import exports, lessons
 from minigan.course.lesson import STUB, Lesson
 from minigan.course.library import folder
@@ -48,13 +45,15 @@ def to_rst(markdown: str) -> str:
             out += _displayed(lines)
         elif line.startswith("|"):
             out += _table(lines)
+        elif line.startswith("> "):
+            out += _quoted(lines)
         elif re.match(r"#+ ", line):
             out += _heading(lines.pop(0))
         elif re.match(r"(- |\d+\. )", line):
             out += ["", *_paragraph(lines), ""]
         else:
             out += _paragraph(lines)
-    return re.sub(r"\n{3,}", "\n\n", "\n".join(out)).strip() + "\n"
+    return re.sub(r"\n{3,}", "\n\n", "\n".join(out)).strip("\n") + "\n"
 
 
 def _heading(line: str) -> list[str]:
@@ -78,6 +77,13 @@ def _fenced(lines: list[str]) -> list[str]:
         body.append("   " + lines.pop(0))
     lines.pop(0)
     return ["", f".. code-block:: {language}", "", *body, ""]
+
+
+def _quoted(lines: list[str]) -> list[str]:
+    taken = []
+    while lines and lines[0].startswith("> "):
+        taken.append(lines.pop(0).removeprefix("> "))
+    return ["", *("   " + line for line in _inline("\n".join(taken)).split("\n")), ""]
 
 
 def _displayed(lines: list[str]) -> list[str]:
@@ -192,8 +198,8 @@ def write_sources(docs: Path) -> None:
     pages = {f"{lesson.name}.py": gallery_script(lesson) for lesson in lessons().values()}
     pages["timing.md"] = timing_table()
     pages["GALLERY_HEADER.rst"] = to_rst((folder() / "README.md").read_text(encoding="utf-8"))
-    for old in target.glob("*.*"):
-        if old.name not in pages:
+    for old in [*target.glob("*.py"), *docs.glob("course/[0-9]*.*")]:  # of a lesson that has another name now
+        if old.name.split(".")[0] + ".py" not in pages:
             old.unlink()
     texts = {docs / "solutions.rst": solutions_page()} | {target / name: text for name, text in pages.items()}
     for path, text in texts.items():
@@ -203,11 +209,14 @@ def write_sources(docs: Path) -> None:
 
 # ---- what sphinx-gallery calls ----
 
-_shown: "weakref.WeakSet[Figure]" = weakref.WeakSet()
+_shown: weakref.WeakSet = weakref.WeakSet()
 
 
 def scrape_figures(block, block_vars, gallery_conf):
     """Keep the picture of a cell whose last expression is a figure that pyplot does not know, as of mg.plots."""
+    from matplotlib.figure import Figure
+    from sphinx_gallery.scrapers import figure_rst
+
     figure = block_vars["example_globals"].get("___")
     if not isinstance(figure, Figure) or figure.canvas.manager or figure in _shown:
         return ""

@@ -14,6 +14,7 @@ COMMANDS = {
     "evaluate": "measure how good a run's samples are",
     "report": "make a run's report.html again",
     "check": "prove the losses' hand-derived gradients",
+    "lesson": "get a lesson of the course, grade its exercises, see solutions",
     "bench": "time a preset's training step, eager and compiled",
     "doctor": "show versions, BLAS, threads and caches, and what to do when something is slow",
 }

@@ -1,8 +1,8 @@
 """Every picture of minigan, returned as a matplotlib ``Figure``: show it in a notebook, or call ``savefig``.
 
 The functions take arrays, records and plain callables, and know neither networks nor the trainer. Nothing global
-is touched: no pyplot, and the user's ``rcParams`` stay as they are. Names are imported when first used, because
-matplotlib takes a third of a second to load.
+is touched: no pyplot, and the user's ``rcParams`` stay as they are, unless `use_style` is called. Names are imported
+when first used, because matplotlib takes a third of a second to load.
 """
 
 from importlib import import_module as _import_module
@@ -13,8 +13,12 @@ _HOMES = {
     "heatmap": "plane",
     "images": "image_grid",
     "animation": "animate density_frames plane_frames image_frames",
+    "walks": "image_walks plane_walks",
+    "saliency": "saliency",
+    "sequences": "sequences",
     "graph": "draw",
     "report": "Picture render_report",
+    "style": "use_style",
 }
 _HOME_OF = {name: module for module, names in _HOMES.items() for name in names.split()}
 

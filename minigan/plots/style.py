@@ -64,6 +64,21 @@ STYLE = {
 }
 
 
+# For curves that have no meaning of their own, in the order of Okabe and Ito with the darker ones first.
+CYCLE = [REAL, FAKE, DISCRIMINATOR, "#CC79A7", "#E69F00", "#56B4E9", INK]
+
+
+def use_style():
+    """Give all pictures that pyplot makes from here on minigan's look: for scripts, notebooks and lessons."""
+    import matplotlib.pyplot as plt
+
+    plt.style.use(["default", STYLE])
+    plt.rc("axes", prop_cycle=plt.cycler(color=CYCLE))
+    plt.rc("figure", figsize=(6.4, 3.8))
+    plt.rc("figure.constrained_layout", use=True)
+    plt.rc("text", parse_math=True)  # the labels of a logarithmic axis are formulas
+
+
 def in_style():
     """Return a context in which minigan's style holds, whatever the user has set."""
     return matplotlib.style.context(["default", STYLE])
