@@ -4,8 +4,13 @@ import argparse
 import importlib
 import os
 
+from benchmarks.gan_step import LIBRARIES
+from benchmarks.workloads import WORKLOADS
+
 HEADINGS = {
     "gan_step": "One GAN training step, against PyTorch and JAX",
+    "growth": "How the time of a GAN step grows with width, batch, depth and T",
+    "process": "A whole training run as a process, against PyTorch",
     "presets": "Quality and time of the presets on the line, over seeds",
     "startup": "Time from the shell to the first answer",
     "memory": "Peak memory of training on MNIST",
@@ -22,9 +27,18 @@ def options(argv=None):
     parser.add_argument("--quick", action="store_true", help="fewer repetitions: a look, not a measurement")
     parser.add_argument("--seeds", type=int, metavar="N", help="presets: seeds 0 to N-1 (default: 10; quick: 2)")
     parser.add_argument("--steps", type=int, metavar="N", help="memory: training steps (default: 500; quick: 50)")
+    parser.add_argument("--rows", metavar="A,B", help=f"gan_step: which rows, of: {', '.join(WORKLOADS)}")
+    parser.add_argument("--libraries", metavar="A,B", help=f"gan_step, growth: of: {', '.join(LIBRARIES)}")
+    parser.add_argument("--eager", action="store_true", help="gan_step, growth: minigan without its compiler too")
     given = parser.parse_args(argv)
     if unknown := [name for name in given.names if name not in HEADINGS]:
         parser.error(f"unknown benchmark {', '.join(unknown)}; known are {', '.join(HEADINGS)}")
+    for option, known in (("rows", WORKLOADS), ("libraries", LIBRARIES)):
+        if (text := getattr(given, option)) is not None:
+            names = [name.strip() for name in text.split(",")]
+            if unknown := [name for name in names if name not in known]:
+                parser.error(f"--{option}: unknown {', '.join(map(repr, unknown))}; known are {', '.join(known)}")
+            setattr(given, option, names)
     for name in ("seeds", "steps"):
         if (number := getattr(given, name)) is not None and number < 1:
             parser.error(f"--{name} is {number}; it must be at least 1")

@@ -12,7 +12,7 @@ from statistics import median
 import numpy as np
 from threadpoolctl import threadpool_limits
 
-from benchmarks.gan_step import cores, ratio
+from benchmarks.contest import cores, ratio
 from benchmarks.tables import duration, interleave, seconds, table
 
 

@@ -12,7 +12,7 @@ try:
     from hypothesis import strategies as st
     from hypothesis.errors import NoSuchExample
 except ImportError as error:
-    raise ImportError("minigan.checking.smallest_failure needs hypothesis: pip install 'minigan[test]'") from error
+    raise ImportError("minigan.checking.smallest_failure needs hypothesis: pip install hypothesis") from error
 
 
 def smallest_failure(

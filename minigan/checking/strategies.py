@@ -25,7 +25,7 @@ try:
     from hypothesis import strategies as st
     from hypothesis.extra import numpy as hnp
 except ImportError as error:
-    raise ImportError("minigan.checking.strategies needs hypothesis: pip install 'minigan[test]'") from error
+    raise ImportError("minigan.checking.strategies needs hypothesis: pip install hypothesis") from error
 
 __all__ = ["LAYOUTS", "POSITIVE", "REAL", "UNIT", "Domain", "Interval", "arguments", "arrays", "broadcastable"]
 __all__ += ["groups", "lay_out", "layouts", "shapes"]

@@ -1,4 +1,4 @@
-"""minigan report RUN: the report again."""
+"""minigan report RUN: the report again, and the diagnosis in words."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,7 +10,7 @@ from minigan.cli.options import parse
 
 @dataclass
 class Report:
-    """Make the pictures and report.html of a run again, from what is in its folder.
+    """Make the pictures and report.html of a run again, from what is in its folder, and say how the run went.
 
     Attributes
     ----------
@@ -22,6 +22,11 @@ class Report:
 
 
 def main(args):
-    from minigan.training.report import write_report
+    from minigan.training.report import make_report
 
-    print(f"report: {write_report(parse(Report, args, 'report').run)}")
+    page, diagnosis = make_report(parse(Report, args, "report").run)
+    print(f"diagnosis: {diagnosis.name}")
+    for sentences in (diagnosis.evidence, diagnosis.remedy):
+        if sentences:
+            print(f"  {sentences}")
+    print(f"report: {page}")

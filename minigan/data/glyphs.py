@@ -10,10 +10,9 @@ from pathlib import Path
 
 import numpy as np
 
-from minigan.files import cache_folder
 from minigan.data.dataset import ImageDataset
 from minigan.errors import ConfigError
-from minigan.files import atomic_write
+from minigan.files import atomic_write, cache_folder
 
 # Faces whose digits differ: no oblique beside its upright (the random shear makes those), none with a slashed zero.
 FACES = (

@@ -3,11 +3,11 @@
 import os
 from pathlib import Path
 
-from minigan.files import cache_folder
 from minigan.data.dataset import ImageDataset
 from minigan.data.download import download
 from minigan.data.idx import read_idx
 from minigan.errors import DataError
+from minigan.files import cache_folder
 
 # Length in bytes and SHA-256 of the published files, unpacked (mirrors pack them differently).
 FILES = {

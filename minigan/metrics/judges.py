@@ -57,7 +57,7 @@ class NextStep(nn.Module):
 def discriminative_score(
     fake, real, *, hidden=2, judges=10, iterations=2000, batch_size=128, lr=1e-3, seed=0, progress=False
 ):
-    """Return how well a fresh classifier tells generated sequences from real ones: |accuracy - 1/2|, TimeGAN's score.
+    """Return how well a fresh classifier tells generated sequences from real ones: ``|accuracy - 1/2|`` (TimeGAN).
 
     Parameters
     ----------
@@ -77,7 +77,7 @@ def discriminative_score(
     -------
     float
         The mean over the judges: from 0 (they cannot tell) to 0.5 (they always can). Real sequences against real ones
-        give not 0 but about 0.01, since |accuracy - 1/2| scatters to one side.
+        give not 0 but about 0.01, since ``|accuracy - 1/2|`` scatters to one side.
 
     Raises
     ------

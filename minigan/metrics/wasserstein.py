@@ -59,8 +59,8 @@ def sliced_wasserstein(fake, real, *, order=2, projections=256, seed=0):
     Returns
     -------
     float
-        From 0 up, in the data's units. A shift by v comes out as |v| / sqrt(D) in D dimensions (order 2). As for W1,
-        two samples of one distribution are not at distance 0.
+        From 0 up, in the data's units. A shift by v comes out as ``|v| / sqrt(D)`` in D dimensions (order 2).
+        As for W1, two samples of one distribution are not at distance 0.
 
     Raises
     ------

@@ -4,5 +4,6 @@ from minigan.training.config import Config
 from minigan.training.gan import GAN
 from minigan.training.latent import Latent
 from minigan.training.run import RunFolder
+from minigan.training.virtual import VirtualDataset
 
-__all__ = ["GAN", "Config", "Latent", "RunFolder"]
+__all__ = ["GAN", "Config", "Latent", "RunFolder", "VirtualDataset"]

@@ -8,23 +8,24 @@ import numpy as np
 from threadpoolctl import threadpool_limits
 
 from minigan import data as datasets
-from minigan import losses, optim, penalties, random
+from minigan import losses, nn, random
 from minigan.compiler import compile
 from minigan.engine import Tensor, modes, no_grad
 from minigan.errors import CheckpointError, ConfigError, DataError, ShapeError
+from minigan.training import remedies, schedules
 from minigan.training.config import Config
 from minigan.training.interrupts import interrupts_noted
 from minigan.training.journal import Journal, in_short
-from minigan.training.latent import latent_for
+from minigan.training.live import live_pictures
+from minigan.training.players import Players
 from minigan.training.progress import progress_bar
 from minigan.training.run import RunFolder
-from minigan.training.schedules import geometric, warmup_cosine
 
 PART = 1000  # samples that pass a network at once outside training
 WORTH_COMPILING = 500  # steps: compiling takes as long as some hundred of them
 
 
-class GAN:
+class GAN(Players):
     """A generator and a discriminator, trained against each other.
 
     Parameters
@@ -32,7 +33,8 @@ class GAN:
     generator : Module (N, Z) -> (N, ...)
         From noise to samples, in the data's shape.
     discriminator : Module (N, ...) -> (N, 1) or (N,)
-        From samples to logits.
+        From samples to logits. With `pack` m it sees m samples as one, (N/m, ...): see `remedies.packed`; with
+        `spectral_norm` its layers are normalised in place.
     loss : str or losses.Loss
     config : Config, optional
         All options at once; `options` override it.
@@ -65,19 +67,13 @@ class GAN:
         known = [field.name for field in dataclasses.fields(Config)]
         if unknown := [name for name in options if name not in known]:
             raise ConfigError(f"GAN: unknown option {', '.join(unknown)}; known are {', '.join(known)}")
-        self.config = dataclasses.replace(config or Config(), **options)
-        self.loss = loss if isinstance(loss, losses.Loss) else losses.get(self.config.loss)
-        self.generator, self.discriminator = generator, discriminator
-        self.latent = latent_for(generator, self.config.latent_normals, self.config.latent_signs)
-        betas = (self.config.beta1, self.config.beta2)
-        self.g_optimiser = optim.Adam(generator.parameters(), self.config.lr_g, betas)
-        self.d_optimiser = optim.Adam(discriminator.parameters(), self.config.lr_d, betas)
-        self.average = optim.EMA(generator, self.config.ema) if self.config.ema else None
-        self.rng = random.default_rng(self.config.seed)
+        config = dataclasses.replace(config or Config(), **options)
+        super().__init__(generator, discriminator, _loss(loss, config), config)
         self.centre, self.scale = 0.0, 1.0  # of the data: networks see (x - centre) / scale
         self.step = 0
         self.history = []
         self._compiled_step = compile(self._step)
+        self._compiled_d_only, self._compiled_g_only = compile(self._d_only), compile(self._g_only)
         self.folder = None  # the run folder that this GAN was loaded from or last written to
 
     # -- training -----------------------------------------------------------------------------------------------
@@ -133,15 +129,17 @@ class GAN:
         quiet = np.errstate(all="ignore")  # the journal looks for what is not finite
         with self._few_threads(self.config.batch_size), quiet, bar:
             journal.begin()
+            show = live_pictures(data) if progress else lambda gan: None
             if self.compiles:
                 bar.set_postfix_str("compiling the step, some seconds")
             while self.step < total and not interrupted():
-                outcome = self.train_step(self._batch(data))
+                outcome = self.train_step(*(self._batch(data) for _ in range(self.config.d_steps)))
                 self.step += 1
                 if self.step % self.config.log_every == 0 or self.step == total:
                     bar.set_postfix(in_short(journal.log(outcome)), refresh=False)
                 bar.update()
                 journal.keep()
+                show(self)
             journal.checkpoint()
 
     def _opened(self, out):
@@ -160,65 +158,57 @@ class GAN:
         small = largest * rows < 2**23  # multiplications in the largest product
         return threadpool_limits(1 if small else None, user_api="blas")
 
-    def train_step(self, real):
-        """Do one step of the discriminator, then one of the generator.
+    def train_step(self, *real):
+        """Do one step: the discriminator moves once for each batch, then the generator, unless one of them is frozen.
 
         Parameters
         ----------
-        real : (N, ...) Tensor
-            A batch, standardised as the networks see it.
+        *real : (N, ...) Tensors
+            `d_steps` batches, standardised as the networks see them.
 
         Returns
         -------
         d_loss, g_loss : 0-d Tensors
-        real_logits, fake_logits : Tensors, as the discriminator step saw them
+        real_logits, fake_logits : Tensors, as the discriminator saw them last
         """
         config = self.config
-        rate = warmup_cosine(self.step, config.steps, warmup=config.warmup, cosine_from=config.cosine_from)
-        self.d_optimiser.lr, self.g_optimiser.lr = rate * config.lr_d, rate * config.lr_g
-        weight = 0.5 * geometric(self.step, config.steps, end=config.penalty_end)
-        step = self._compiled_step if self.compiles else self._step
-        return step(real, Tensor(np.array(weight, modes.default_dtype)))
+        self.d_optimiser.lr, self.g_optimiser.lr = self._rates()
+        numbers = [Tensor(np.array(number, modes.default_dtype)) for number in (self._factor(), self._noise())]
+        d_moves, g_moves = schedules.movers(
+            self.step, freeze_g_until=config.freeze_g_until, freeze_d_from=config.freeze_d_from
+        )
+        eager, compiled = {
+            (True, True): (self._step, self._compiled_step),
+            (True, False): (self._d_only, self._compiled_d_only),
+            (False, True): (self._g_only, self._compiled_g_only),
+        }[d_moves, g_moves]
+        if d_moves:
+            for batch in real[:-1]:
+                (self._compiled_d_only if self.compiles else self._d_only)(batch, *numbers)
+        return (compiled if self.compiles else eager)(real[-1], *numbers)
 
     @property
     def compiles(self):
         """Whether training steps are compiled: if the options say so, and the run is long enough to pay for it."""
         return self.config.compile and self.config.steps >= WORTH_COMPILING
 
-    def _step(self, real, weight):
-        """Do what `train_step` says; `weight` () is what the penalties are multiplied with at this step."""
-        with no_grad():
-            fake = self.fake(len(real))
-        real.requires_grad, fake.requires_grad = self.config.r1 > 0, self.config.r2 > 0
-        real_logits, fake_logits = self.discriminator(real), self.discriminator(fake)
-        d_loss = self.loss.discriminator(real_logits, fake_logits)
-        self.d_optimiser.zero_grad()
-        penalty = self._penalties(weight, real, real_logits, fake, fake_logits)
-        (d_loss + penalty).backward(inputs=self.d_optimiser.params)
-        self.d_optimiser.step()
+    # -- what changes from step to step -------------------------------------------------------------------------
+    def _rates(self):
+        """Return the learning rates (of D, of G) at this step."""
+        config = self.config
+        rate = schedules.warmup_cosine(self.step, config.steps, warmup=config.warmup, cosine_from=config.cosine_from)
+        return rate * config.lr_d, rate * config.lr_g
 
-        with no_grad():
-            reals = self.discriminator(real) if self.loss.real_in_generator else None
-        g_loss = self.loss.generator(reals, self.discriminator(self.fake(len(real))))
-        self.g_optimiser.zero_grad()
-        g_loss.backward(inputs=self.g_optimiser.params)
-        self.g_optimiser.step()
-        if self.average is not None:
-            self.average.update()
-        return d_loss, g_loss, real_logits, fake_logits
+    def _factor(self):
+        """Return what the penalties are multiplied with at this step."""
+        config = self.config
+        return schedules.geometric(self.step, config.steps, end=config.penalty_end, until=config.decay_until)
 
-    def fake(self, n):
-        """Return n generated samples as the networks see them, in the graph."""
-        return self.generator(self.latent.draw(self.rng, n))
-
-    def _penalties(self, weight, real, real_logits, fake, fake_logits):
-        """Return gamma_1/2 R1 + gamma_2/2 R2, on the logits that the loss has computed already."""
-        total = 0.0
-        if self.config.r1:
-            total = total + weight * self.config.r1 * penalties.squared_gradient(real_logits, real)
-        if self.config.r2:
-            total = total + weight * self.config.r2 * penalties.squared_gradient(fake_logits, fake)
-        return total
+    def _noise(self):
+        """Return the standard deviation of the instance noise at this step."""
+        config = self.config
+        fall = schedules.geometric if config.noise_end else schedules.linear  # a geometric fall never reaches 0
+        return config.noise * fall(self.step, config.steps, end=config.noise_end, until=config.decay_until)
 
     def _batch(self, data):
         batch = data.sample(self.config.batch_size, self.rng.numpy)
@@ -228,17 +218,20 @@ class GAN:
 
     def _try_shapes(self, data):
         """Run both networks once, so that a misfit is told before anything is trained or written."""
-        probe = np.asarray(data.sample(2, 0))
+        pack = self.config.pack
+        probe = np.asarray(data.sample(2 * pack, 0))
         if not np.isfinite(probe).all():
             raise DataError("the data holds nan or inf; clean it before training")
-        with no_grad():
-            made = self.generator(self.latent.draw(random.default_rng(0), 2))
+        with no_grad(), nn.frozen_statistics():
+            made = self.generator(self.latent.draw(random.default_rng(0), 2 * pack))
             if made.shape != probe.shape:
                 raise ShapeError(f"GAN: the generator makes shape {made.shape[1:]}, the data has {probe.shape[1:]}")
-            logits = self.discriminator(Tensor(np.asarray(probe, dtype=modes.default_dtype)))
+            probe = Tensor(np.asarray(probe, dtype=modes.default_dtype))
+            logits = self.discriminator(remedies.packed(probe, pack) if pack > 1 else probe)
             if logits.shape not in ((2,), (2, 1)):
+                packs = "samples" if pack == 1 else f"packs of {pack}"
                 raise ShapeError(
-                    f"GAN: for 2 samples the discriminator returns shape {logits.shape}, expected (2, 1) or (2,)"
+                    f"GAN: for 2 {packs} the discriminator returns shape {logits.shape}, expected (2, 1) or (2,)"
                 )
 
     # -- using it -----------------------------------------------------------------------------------------------
@@ -254,14 +247,19 @@ class GAN:
     def decode(self, z):
         """Return the samples (N, ...) that noise z (N, Z) becomes, as a float32 array in the data's own units."""
         generator = self.average.module if self.average is not None else self.generator
-        with no_grad(), self._few_threads(PART):
+        with no_grad(), evaluated(generator), self._few_threads(PART):
             made = np.concatenate([generator(part)._data for part in _in_parts(z)])
         return (made * self.scale + self.centre).astype(np.float32)
 
     def score(self, x):
-        """Return the discriminator's logits (N,) of samples x (N, ...) in the data's own units."""
+        """Return the discriminator's logits (N,) of samples x (N, ...) in the data's own units.
+
+        With `pack` m: of packs of m copies, which look collapsed to it; compare such scores with each other only.
+        """
         x = np.asarray((np.asarray(x) - self.centre) / self.scale, dtype=modes.default_dtype)
-        with no_grad(), self._few_threads(PART):
+        if (m := self.config.pack) > 1:
+            x = remedies.packed(Tensor(np.repeat(x, m, axis=0)), m).numpy()
+        with no_grad(), evaluated(self.discriminator), self._few_threads(PART):
             return np.concatenate([self.discriminator(part)._data.reshape(-1) for part in _in_parts(Tensor(x))])
 
     # -- keeping it ---------------------------------------------------------------------------------------------
@@ -362,6 +360,27 @@ def as_dataset(data):
     """Return `data` if it is a data set, else a data set of its rows."""
     is_array = hasattr(data, "__array__")  # or a table, which may have a `sample` of its own
     return data if hasattr(data, "sample") and not is_array else datasets.from_array(data)
+
+
+def _loss(given, config):
+    """Return the Loss that the options name, or the one given."""
+    if isinstance(given, losses.Loss):
+        if config.real_label != 1:
+            raise ConfigError(f"GAN: real_label is for losses by name; give it to your own loss, {given.name}")
+        return given
+    return losses.get(config.loss, **({"real_label": config.real_label} if config.real_label != 1 else {}))
+
+
+@contextlib.contextmanager
+def evaluated(network):
+    """Inside, a network is in evaluation: batch normalisation uses its running statistics, and nothing is updated."""
+    before = [(module, module.training) for module in network.modules()]
+    network.eval()
+    try:
+        yield
+    finally:
+        for module, training in before:
+            module.training = training
 
 
 def _centre_and_scale(data):

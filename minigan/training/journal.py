@@ -3,7 +3,6 @@
 import math
 
 from minigan import random
-from minigan.engine import no_grad
 from minigan.errors import TrainingDiverged
 from minigan.kernels.elementwise import sigmoid
 
@@ -67,14 +66,15 @@ class Journal:
             self._diverged("a parameter, or an optimiser's average, is no longer finite")
 
     def _diverged(self, what):
+        if self.run is not None:
+            self.run.append_metrics({"step": self.gan.step, "diverged": what})  # for the report; a resume cuts it off
         kept = f"; the last good checkpoint is in {self.run}" if self.run is not None else ""
         raise TrainingDiverged(f"training diverged at step {self.gan.step} ({what}){kept}. Try smaller learning rates")
 
 
 def _makes_images(gan):
     """Return whether samples have the axes (C, H, W)."""
-    with no_grad():
-        return gan.generator(gan.latent.draw(random.default_rng(0), 1)).ndim == 4
+    return gan.decode(gan.latent.draw(random.default_rng(0), 1)).ndim == 4
 
 
 def in_short(record):

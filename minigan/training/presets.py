@@ -36,7 +36,8 @@ PRESETS = {
     ),
     "mixture1d": replace(POINTS, preset="mixture1d", steps=3200, latent_normals=1, latent_signs=8),
     "ring": replace(POINTS, preset="ring", steps=6000, latent_normals=2, latent_signs=8),
-    "grid": replace(POINTS, preset="grid", steps=6000, latent_normals=2, latent_signs=8),
+    # Rates fall early here: with 25 narrow modes that is what brings their width close to the data's.
+    "grid": replace(POINTS, preset="grid", steps=6000, cosine_from=0.3, latent_normals=2, latent_signs=8),
     "glyphs": replace(IMAGES, preset="glyphs"),
     "mnist": replace(IMAGES, preset="mnist"),
 }
@@ -83,8 +84,9 @@ def _points(options, rng):
     }[options.preset]
     latent = options.latent_normals + options.latent_signs
     generator = nn.Sequential(*_mlp(latent, width, depth, features, nn.ReLU(), rng))
-    lift = [nn.FourierFeatures(features, frequencies, 3.0, rng)] if frequencies else []
-    discriminator = nn.Sequential(*lift, *_mlp(features + 2 * frequencies, width, depth, 1, nn.LeakyReLU(), rng))
+    seen = options.pack * features
+    lift = [nn.FourierFeatures(seen, frequencies, 3.0, rng)] if frequencies else []
+    discriminator = nn.Sequential(*lift, *_mlp(seen + 2 * frequencies, width, depth, 1, nn.LeakyReLU(), rng))
     return generator, discriminator
 
 
@@ -116,7 +118,7 @@ def _images(options, rng):
     )
     discriminator = nn.Sequential(
         nn.Flatten(),
-        nn.Dense(784, 128, rng=rng),
+        nn.Dense(784 * options.pack, 128, rng=rng),
         nn.LeakyReLU(),
         nn.Dense(128, 128, rng=rng),
         nn.LeakyReLU(),

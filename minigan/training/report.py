@@ -5,15 +5,18 @@ import dataclasses
 import numpy as np
 from scipy.special import ndtri
 
-from minigan import plots
+from minigan import plots, random
 from minigan.files import write_bytes
 from minigan.plots import Picture
 from minigan.plots.style import png_bytes
 from minigan.training import presets
-from minigan.training.evaluation import evaluate, is_measured
+from minigan.training.diagnosis import diagnose
+from minigan.training.evaluation import copies, is_quick, kept, quality
 from minigan.training.gan import GAN, as_dataset
+from minigan.training.interpret import interpolation, score_gradient, traversal
 from minigan.training.progress import progress_bar
 from minigan.training.run import RunFolder, writing_to
+from minigan.training.symptoms import symptoms_of
 from minigan.training.words import describe
 
 SHOWN = 5000  # samples in a picture of densities
@@ -34,28 +37,38 @@ def write_report(run, *, gan=None, data=None):
     pathlib.Path
         The page.
     """
+    return make_report(run, gan=gan, data=data)[0]
+
+
+def make_report(run, *, gan=None, data=None):
+    """Do what `write_report` does; return the page's path and the Diagnosis."""
     run = RunFolder(run)
     gan = GAN.load(run.path) if gan is None else gan
     data = presets.dataset(gan.config) if data is None else as_dataset(data)
-    measures = evaluate(gan, data) if is_measured(data) else {}
     snapshots = [pair for pair in run.snapshots() if pair[0] <= gan.step and _is_usable(pair[1], data)]
+    symptoms = symptoms_of(gan, data, snapshots, run.divergence())
+    diagnosis = diagnose(symptoms)
+    # What takes minutes is not measured here: `minigan evaluate` keeps it for the report.
+    measures = kept(run, gan) or ((quality(gan, data) if is_quick(data) else {}) | copies(symptoms.memorisation))
     with writing_to(run):
         figures = [_keep(run, name, *rest) for name, *rest in _figures(gan, data)]
         page = run.path / "report.html"
         plots.render_report(
             page,
             title=f"{gan.config.preset}: {gan.step:,} steps",
-            words=describe(gan.history, measures, gan, data),
+            words=describe(gan, data, measures, diagnosis),
             facts=dataclasses.asdict(gan.config),
             figures=figures,
             metrics_table=[{"measure": name, "value": value} for name, value in measures.items()],
-            animation=_animation(run, data, snapshots) if len(snapshots) > 1 and _kind(data) else None,
+            animation=_animation(run, data, snapshots) if len(snapshots) > 1 and _kind(data) in FRAMES else None,
         )
-    return page
+    return page, diagnosis
 
 
 def _kind(data):
-    """Return how samples are drawn: line, plane or images; None where there is no picture for them."""
+    """Return how samples are drawn: line, plane, sequences or images; None where there is no picture for them."""
+    if len(data.shape) == 2:
+        return "sequences"
     if len(data.shape) == 3 and data.shape[0] == 1:
         return "images"
     return {(1,): "line", (2,): "plane"}.get(data.shape)
@@ -80,7 +93,7 @@ def _keep(run, name, figure, caption, alt, photo=False):
 def _figures(gan, data):
     """Yield (file name, figure, caption, alternative text) of every picture, the most telling first."""
     if kind := _kind(data):
-        yield from {"line": _line, "plane": _plane, "images": _images}[kind](gan, data)
+        yield from {"line": _line, "plane": _plane, "sequences": _sequences, "images": _images}[kind](gan, data)
     if gan.history:
         d, g = gan.loss.equilibrium
         references = {f"D {d:.2f}": d, f"G {g:.2f}": g} if d != g else {f"both {d:.2f}": d}
@@ -148,6 +161,22 @@ def _plane(gan, data):
         "Real and generated points over the discriminator's score; the arrows show where its gradient pushes.",
         "Scatter plot of real and generated points over a heat map of the discriminator.",
     )
+    yield (
+        "walks",
+        plots.plane_walks(real, interpolation(gan, walks=8, steps=40)),
+        "Walks through the noise from one sample to another. A generator that has learnt the gaps between modes "
+        "crosses them in one jump; points in a row there are samples that the data does not have.",
+        "Paths of generated points over the real ones.",
+    )
+
+
+def _sequences(gan, data):
+    yield (
+        "samples",
+        plots.sequences(data.sample(12, 0), gan.sample(12, 0)),
+        "Real and generated sequences, the first channels, over time.",
+        "Lines of real sequences on the left and of generated ones on the right.",
+    )
 
 
 def _images(gan, data):
@@ -166,6 +195,38 @@ def _images(gan, data):
         "A grid of 64 real images.",
         True,
     )
+    yield from _insights(gan, data, grey)
+
+
+def _insights(gan, data, grey):
+    """Yield the pictures that look into both networks."""
+    yield (
+        "walks",
+        plots.image_walks(grey(interpolation(gan)), title="From sample to sample"),
+        "Each row is a walk through the noise from one sample to another, along the arc between the two. Smooth "
+        "changes say that the generator has learnt more than single images.",
+        "Rows of generated images that change step by step.",
+        True,
+    )
+    if gan.latent.draw(random.default_rng(0), 1).ndim == 2:
+        entries, walks = traversal(gan)
+        yield (
+            "traversal",
+            plots.image_walks(grey(walks), labels=[f"z{entry}" for entry in entries], title="Along one entry of noise"),
+            "One entry of the noise goes from -2.5 to 2.5 standard deviations, the others stay; the entries that "
+            "change the image most.",
+            "Rows of generated images, each along one entry of the noise.",
+            True,
+        )
+    x = np.concatenate([data.sample(4, 0), gan.sample(4, 0)])
+    yield (
+        "saliency",
+        plots.saliency(grey(x), score_gradient(gan, x), scores=gan.score(x), title="What the discriminator looks at"),
+        "Four real and four generated images with their logits, and the derivative of the logit for every pixel: blue "
+        "where more white would look more real, red where less would.",
+        "Images above, signed gradient maps below.",
+        True,
+    )
 
 
 def _to_grey(data):
@@ -176,7 +237,7 @@ def _to_grey(data):
 
 
 def _animation(run, data, snapshots):
-    frames = {"line": _line_frames, "plane": _plane_frames, "images": _image_frames}[_kind(data)](data, snapshots)
+    frames = FRAMES[_kind(data)](data, snapshots)
     path = run.path / "training.gif"
     plots.animate(progress_bar(frames, desc="animation", total=len(snapshots), unit="frame"), path, colours=64)
     first, last = snapshots[0][0], snapshots[-1][0]
@@ -199,3 +260,6 @@ def _plane_frames(data, snapshots):
 def _image_frames(data, snapshots):
     grey = _to_grey(data)
     return plots.image_frames((step, grey(images[:36])) for step, images in snapshots)
+
+
+FRAMES = {"line": _line_frames, "plane": _plane_frames, "images": _image_frames}

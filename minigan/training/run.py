@@ -172,6 +172,15 @@ class RunFolder:
             raise CheckpointError(f"{self.path / 'metrics.jsonl'} cannot be read: {error}") from error
         return [record for record in map(_record, lines) if record is not None]
 
+    def divergence(self):
+        """Return what was no longer finite when training stopped, or None if nothing was."""
+        try:
+            *_, last = (self.path / "metrics.jsonl").read_text(encoding="utf-8", errors="replace").splitlines()
+            what = json.loads(last)["diverged"]
+        except (OSError, ValueError, RecursionError, KeyError, TypeError):
+            return None
+        return what if isinstance(what, str) else None
+
     def append_metrics(self, record):
         with writing_to(self), open(self.path / "metrics.jsonl", "a", encoding="utf-8") as file:
             file.write(json.dumps(record) + "\n")

@@ -2,18 +2,28 @@
 
 import numpy as np
 
+from minigan.training.evaluation import COPIES, COPIES_Z
 
-def describe(history, measures, gan, data):
+FID_FLOOR = "FID between two real sets (floor)"
+
+
+def describe(gan, data, measures, diagnosis=None):
     """Return paragraphs about a run.
 
     Parameters
     ----------
-    history : list of dict
-        Records of metrics.jsonl.
+    gan : GAN
+    data : dataset
     measures : dict
         From `evaluate`; may be empty.
+    diagnosis : Diagnosis, optional
     """
-    return [p for p in (_what(gan, data), _quality(measures), _game(history, gan)) if p]
+    said = [_what(gan, data), _diagnosis(diagnosis), _quality(measures), _copying(measures), _game(gan.history, gan)]
+    return [paragraph for paragraph in said if paragraph]
+
+
+def _diagnosis(diagnosis):
+    return f"Diagnosis: {diagnosis}" if diagnosis else ""
 
 
 def _what(gan, data):
@@ -40,9 +50,12 @@ def _quality(measures):
             f"The generated samples are {verdict}: their distance W1 to real samples is "
             f"{measures['W1 (data units)']:.3g}, {ratio:.1f} times that between two sets of real samples."
         )
+    if FID_FLOOR in measures:
+        fid = next(value for name, value in measures.items() if name.startswith("FID,"))
+        return f"Their FID is {fid:.3g}, where two sets of real images have {measures[FID_FLOOR]:.3g}."
     modes = next(((name, value) for name, value in measures.items() if name.startswith("modes of")), None)
     if modes is None:
-        return ""
+        return _told(measures)
     total = int(modes[0].split()[-1])
     good = measures["high-quality samples (perfect 0.989)"]
     if modes[1] >= total - 0.5:
@@ -50,6 +63,31 @@ def _quality(measures):
     else:
         found = f"Only {modes[1]:.1f} of {total} modes are found: the generator has collapsed onto a part of the data"
     return f"{found}; {good:.1%} of the samples lie within three standard deviations of a mode (perfect: 98.9%)."
+
+
+def _told(measures):
+    """Say how well a judge tells generated sequences from real ones."""
+    score = measures.get("discriminative score, 2 units (0 is perfect)")
+    if score is None:
+        return ""
+    floor = measures["discriminative score, 2 units, real against real (floor)"]
+    return (
+        f"A fresh judge is right about {0.5 + score:.1%} of the sequences that it has not seen (discriminative score "
+        f"{score:.3f}); about real ones against real ones, {0.5 + floor:.1%}."
+    )
+
+
+def _copying(measures):
+    if COPIES not in measures:
+        return ""
+    ratio, z = measures[COPIES], measures[COPIES_Z]
+    verdict = (
+        "closer to the training data than new data is" if z < -3 else "not closer to the training data than new data"
+    )
+    return (
+        f"The samples are {verdict}: their distance to the nearest training item is {ratio:.2f} times that of new data "
+        f"(median; z = {z:.1f}, copies have a ratio near 0 and z far below -3)."
+    )
 
 
 def _game(history, gan):

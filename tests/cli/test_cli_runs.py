@@ -4,12 +4,18 @@ import csv
 import os
 import re
 import signal
+import tracemalloc
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from minigan.training import GAN, RunFolder
+from minigan import __version__
+from minigan.cli import sample
+from minigan.training import GAN, RunFolder, VirtualDataset
+from minigan.training.diagnosis import NAMES
+from minigan.training.evaluation import kept
+from minigan.training.virtual import fingerprint
 
 KILL_DRIVER = Path(__file__).with_name("kill_driver.py")
 
@@ -140,7 +146,7 @@ def test_train_ends_with_a_report(minigan, tmp_path):
         assert name in err
     before = (tmp_path / "run/report.html").read_bytes()
     (tmp_path / "run/report.html").unlink()
-    assert minigan("report", "run").out == "report: run/report.html\n"
+    assert minigan("report", "run").out.endswith("\nreport: run/report.html\n")
     assert (tmp_path / "run/report.html").read_bytes() == before
 
 
@@ -193,20 +199,56 @@ def test_files_of_mnist_are_found_again_from_elsewhere(minigan, tmp_path, monkey
 
 def test_samples_as_arrays_and_as_text(minigan, trained, tmp_path):
     code, out, err = minigan("sample", "run", "-n", 1500, "--seed", 5, "--out", "a.npz")
-    assert (code, out, err) == (0, "1500 samples of shape (1,) in a.npz\n", "")
+    assert (code, out) == (0, "1500 samples of shape (1,) in a.npz\n")
+    assert "Traceback" not in err
     with np.load("a.npz", allow_pickle=False) as archive:
-        assert archive.files == ["samples"]
-        samples = archive["samples"]
+        assert archive.files == ["samples", "seed", "preset", "step", "generator", "version"]
+        samples, facts = archive["samples"], {name: archive[name].item() for name in archive.files[1:]}
     assert samples.shape == (1500, 1)
     assert samples.dtype == np.float32
-    assert np.array_equal(samples, GAN.load("run").sample(1500, seed=5))
+    assert np.array_equal(samples, VirtualDataset("run", seed=5)[:1500])
     assert abs(samples.mean() - 4) < 2  # the data's own units
+    gan = GAN.load("run")
+    assert facts == {
+        "seed": 5,
+        "preset": "gaussian",
+        "step": 20,
+        "generator": fingerprint(gan),
+        "version": __version__,
+    }
 
     assert minigan("sample", "run", "--n", 1500, "--seed", 5, "--out", "a.csv").code == 0
-    with open("a.csv", newline="") as file:
-        header, *rows = csv.reader(file)
+    lines = Path("a.csv").read_text().splitlines()
+    assert lines[:6] == [f"# {name}: {value}" for name, value in (facts | {"shape": 1}).items()]
+    header, *rows = csv.reader(lines[6:])
     assert header == ["x0"]
     assert np.array_equal(np.array(rows, np.float32), samples)  # nine digits tell every float32
+    assert np.array_equal(np.loadtxt("a.csv", delimiter=",", skiprows=7, dtype=np.float32), samples[:, 0])
+
+
+def test_many_samples_need_no_more_memory(minigan, monkeypatch):
+    """Beyond one chunk, what is held at once does not grow with n."""
+    assert minigan(*train("glyphs", 1)).code == 0
+    monkeypatch.setattr(sample, "CHUNK", 4 * 784 * 256)
+
+    def peak(n):
+        tracemalloc.start()
+        assert minigan("sample", "run", "-n", n, "--out", f"{n}.npz").code == 0
+        used = tracemalloc.get_traced_memory()[1]
+        tracemalloc.stop()
+        return used
+
+    peak(512)  # imports and caches
+    assert peak(4096) < peak(512) + 0.25 * 4 * 784 * (4096 - 512)
+    with np.load("4096.npz") as archive:
+        assert np.array_equal(archive["samples"], VirtualDataset("run")[:4096])
+
+
+def test_more_samples_begin_with_the_same_ones(minigan, trained):
+    for n in (10, 1000):
+        assert minigan("sample", "run", "-n", n, "--out", f"{n}.npz").code == 0
+    with np.load("10.npz") as few, np.load("1000.npz") as many:
+        assert np.array_equal(few["samples"], many["samples"][:10])
 
 
 def test_samples_repeat_themselves(minigan, trained):
@@ -223,7 +265,10 @@ def test_samples_of_images(minigan):
     with np.load("samples.npz") as archive:
         assert archive["samples"].shape == (3, 1, 28, 28)
     assert minigan("sample", "run", "-n", 3, "--out", "images.csv").code == 0
-    assert len(Path("images.csv").read_text().splitlines()[1].split(",")) == 784
+    lines = Path("images.csv").read_text().splitlines()
+    assert "# shape: 1 28 28" in lines
+    assert len(lines[-1].split(",")) == 784
+    assert len(lines) == 3 + 1 + 6  # samples, header, facts
 
 
 def test_a_failed_write_keeps_the_old_samples(minigan, refused, trained, monkeypatch):
@@ -238,15 +283,53 @@ def test_a_failed_write_keeps_the_old_samples(minigan, refused, trained, monkeyp
     assert sorted(os.listdir()) == ["run", "samples.npz"]
 
 
-def test_measures(minigan, refused, trained):
+def test_measures(minigan, trained):
     code, out, err = minigan("evaluate", "run")
     assert (code, err) == (0, "")
     values = dict(re.split(r" {2,}", line) for line in out.splitlines())
     floor, w1 = (float(values[name]) for name in ("W1 between two real sets (floor)", "W1 (data units)"))
     assert float(values["W1 / floor (1 is perfect)"]) == pytest.approx(w1 / floor, rel=1e-3)
     assert 0.005 < floor < 0.02  # about sd / sqrt(n) of 10,000 samples with sd 0.5
+    assert kept(RunFolder("run"), GAN.load("run"))["W1 (data units)"] == pytest.approx(w1, rel=1e-3)
 
     assert minigan(*train("ring", 3, "plane")).code == 0
     assert "modes of 8" in minigan("evaluate", "plane").out
+
+
+def test_measures_of_images(minigan, monkeypatch):
+    """With a classifier that has hardly learnt."""
+    from minigan.metrics import classifier
+
+    settings = classifier.Settings(steps=3, channels=(2, 2), features=8)
+    monkeypatch.setattr(classifier, "Settings", lambda: settings)
+    monkeypatch.setattr("minigan.training.evaluation.IMAGES", 200)
     assert minigan(*train("glyphs", 2, "images")).code == 0
-    assert "no measure for samples of shape (1, 28, 28)" in refused("evaluate", "images")
+    code, out, _ = minigan("evaluate", "images")
+    assert code == 0
+    for name in ("FID, 200 images", "KL of the classes", "copies: distance to the training set"):
+        assert name in out
+
+
+def test_measures_of_a_folder_that_cannot_be_written_to(minigan, trained, monkeypatch):
+    def full(descriptor):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(os, "fsync", full)
+    code, out, err = minigan("evaluate", "run")
+    assert code == 0
+    assert "W1 (data units)" in out
+    assert err == "minigan: the numbers are not kept in run: No space left on device\n"
+
+
+def test_judges_are_counted(refused, trained):
+    assert "--judges is 0; expected 1 to 1000" in refused("evaluate", "run", "--judges", 0)
+
+
+def test_the_report_says_how_the_run_went(minigan, trained):
+    code, out, _ = minigan("report", "run")
+    assert code == 0
+    first, *evidence, last = out.splitlines()
+    assert first.removeprefix("diagnosis: ") in NAMES
+    assert all(line.startswith("  ") for line in evidence)
+    assert evidence
+    assert last == "report: run/report.html"

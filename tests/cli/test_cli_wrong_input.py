@@ -228,10 +228,10 @@ def test_samples_that_cannot_be_drawn(refused, trained, tmp_path, args, said):
 def test_more_than_fits_into_memory(refused, trained, monkeypatch):
     from minigan.training import GAN
 
-    def too_much(self, n, seed):
+    def too_much(self, z):
         raise MemoryError("Unable to allocate 3.64 TiB")
 
-    monkeypatch.setattr(GAN, "sample", too_much)
+    monkeypatch.setattr(GAN, "decode", too_much)
     assert "not enough memory (Unable to allocate 3.64 TiB); take smaller numbers" in refused("sample", "run")
 
 

@@ -26,13 +26,14 @@ def whole(low, high=2**63 - 1):
 
 
 configs = st.builds(
-    Config,
+    lambda pack, **options: Config(pack=pack, **options | {"batch_size": pack * options["batch_size"]}),
+    pack=whole(1, 1000),
     preset=st.text(),
     data=st.text(),
     loss=st.sampled_from([*losses.names(), "custom"]),
     steps=whole(1),
     seed=whole(0),
-    batch_size=whole(1, 1_000_000),
+    batch_size=whole(1, 1000),
     lr_g=rate(),
     lr_d=rate(),
     beta1=rate(1),
@@ -42,7 +43,19 @@ configs = st.builds(
     cosine_from=st.floats(0, 1),
     r1=rate(),
     r2=rate(),
+    wgan_gp=rate(),
+    dragan=rate(),
     penalty_end=st.floats(1e-12, 1),
+    noise=rate(),
+    noise_end=st.floats(0, 1),
+    decay_until=st.floats(1e-6, 1),
+    d_steps=whole(1, 1000),
+    freeze_g_until=whole(0),
+    spectral_norm=st.booleans(),
+    clip_weights=rate(),
+    clip_grad_g=rate(),
+    clip_grad_d=rate(),
+    compile=st.booleans(),
     latent_normals=whole(0, 1_000_000),
     latent_signs=whole(0, 1_000_000),
     standardise=st.booleans(),
@@ -88,6 +101,13 @@ def test_every_number_has_a_range_that_the_default_lies_in():
         ({"standardise": 1}, "standardise is 1; expected bool"),
         ({"loss": "hinges"}, "unknown loss 'hinges'; known are minimax"),
         ({"loss": 3}, "loss is 3; expected str"),
+        ({"real_label": 1.1}, "real_label is 1.1; it must be at least 0 and at most 1"),
+        ({"real_label": 0.9, "loss": "hinge"}, "real_label is for the losses minimax, non_.* not for hinge; leave it"),
+        ({"real_label": 0.9, "loss": "custom"}, "real_label is for the losses .* not for custom"),
+        ({"d_steps": 0}, "d_steps is 0; it must be at least 1"),
+        ({"pack": 3}, "batch_size is 128; with pack 3 it must be a multiple of that"),
+        ({"freeze_g_until": 9, "freeze_d_from": 8}, "freeze_g_until is 9, but freeze_d_from 8: nobody would move"),
+        ({"decay_until": 0}, "decay_until is 0; it must be at least 1e-06 and at most 1"),
         ({"batch_size": 2_000_000}, "batch_size is 2e.06; it must be at least 1 and at most 1e.06"),
     ],
 )
@@ -102,8 +122,8 @@ def test_numpy_numbers_become_plain_ones():
     assert [type(v) for v in (config.steps, config.lr_g, config.lr_d, config.r1)] == [int, float, float, float]
 
 
-def without(name):
-    return "\n".join(line for line in Config().to_toml().splitlines() if not line.startswith(f"{name} ="))
+def without(*names):
+    return "\n".join(line for line in Config().to_toml().splitlines() if line.split(" =")[0] not in names)
 
 
 @pytest.mark.parametrize(
@@ -127,6 +147,23 @@ def without(name):
 def test_a_damaged_file_is_one_clear_error(text, message):
     with pytest.raises(ConfigError, match=message):
         Config.from_toml(text, "run.toml")
+
+
+# What config.toml held before there were other penalties than R1 and R2, instance noise, packing and stages.
+FIRST = (
+    "preset steps seed loss batch_size lr_g lr_d beta1 beta2 warmup cosine_from r1 r2 penalty_end ema latent_normals"
+)
+FIRST += " latent_signs standardise log_every checkpoints snapshots compile data"
+
+
+def test_a_run_folder_of_an_earlier_version_is_read():
+    """What it lacks is off; what it always had may not be missing."""
+    old = without(*FIELDS.keys() - set(FIRST.split()))
+    assert len(tomllib.loads(old)) == 23
+    assert Config.from_toml(old) == Config()
+    for name in FIRST.split():
+        with pytest.raises(ConfigError, match=f"lacks the options {name};"):
+            Config.from_toml(without(name))
 
 
 def test_no_damage_ends_in_anything_but_a_clear_error():

@@ -2,6 +2,7 @@
 
 import base64
 import dataclasses
+import html
 import os
 import re
 
@@ -12,7 +13,8 @@ from PIL import Image
 from minigan import nn
 from minigan.errors import CheckpointError, ConfigError
 from minigan.training import GAN, RunFolder, presets, report
-from minigan.training.report import write_report
+from minigan.training.evaluation import keep
+from minigan.training.report import make_report, write_report
 
 
 @pytest.fixture
@@ -26,6 +28,9 @@ def trained(tmp_path):
         return gan, source, tmp_path / name
 
     return train
+
+
+INSIGHTS = ["walks.png", "traversal.png", "saliency.png"]  # of images
 
 
 def pictures(page):
@@ -66,14 +71,15 @@ def test_points_on_the_line(trained, capsys):
 def test_points_in_the_plane(trained):
     gan, source, folder = trained("ring")
     write_report(folder, gan=gan, data=source)
-    page = assert_complete(folder, ["training.gif", "samples.png", "losses.png", "scores.png"])
+    page = assert_complete(folder, ["training.gif", "samples.png", "walks.png", "losses.png", "scores.png"])
     assert "of 8 modes are found: the generator has collapsed" in page
 
 
 def test_images(trained):
     gan, source, folder = trained("glyphs", steps=3)
     write_report(folder, gan=gan, data=source)
-    page = assert_complete(folder, ["training.gif", "samples.png", "real.png", "losses.png", "scores.png"])
+    page = assert_complete(folder, ["training.gif", "samples.png", "real.png", *INSIGHTS, "losses.png", "scores.png"])
+    assert "times that of new data" in page
     assert "played 3 steps on glyphs" in page
 
 
@@ -105,7 +111,7 @@ def test_own_networks_and_an_array(small, points, tmp_path):
         write_report(tmp_path / "run")
 
 
-@pytest.mark.parametrize("shape", [(3,), (4, 2), (3, 4, 4)])
+@pytest.mark.parametrize("shape", [(3,), (3, 4, 4)])
 def test_samples_that_no_picture_shows(tmp_path, shape):
     size = int(np.prod(shape))
     generator = nn.Sequential(nn.Dense(2, size), nn.Reshape(*shape))
@@ -116,6 +122,35 @@ def test_samples_that_no_picture_shows(tmp_path, shape):
     assert_complete(tmp_path / "run", ["losses.png", "scores.png"])
 
 
+def test_sequences(tmp_path):
+    generator = nn.Sequential(nn.Dense(2, 8), nn.Reshape(4, 2))
+    gan = GAN(generator, nn.Sequential(nn.Flatten(), nn.Dense(8, 1)), steps=2, log_every=1, snapshots=2)
+    source = np.random.default_rng(0).normal(size=(20, 4, 2))
+    gan.fit(source, out=tmp_path / "run", progress=False)
+    write_report(tmp_path / "run", gan=gan, data=source)
+    assert_complete(tmp_path / "run", ["samples.png", "losses.png", "scores.png"])
+
+
+def test_the_page_tells_the_diagnosis_and_what_was_measured(trained):
+    gan, source, folder = trained("gaussian", snapshots=0)
+    keep(RunFolder(folder), gan, {"a measure that takes long": 12.5})
+    page, diagnosis = make_report(folder)
+    text = html.unescape(page.read_text())
+    assert f"Diagnosis: {diagnosis.name}. {diagnosis.evidence}" in text
+    assert "a measure that takes long" in text
+    gan.fit(source, steps=1, out=folder, progress=False)
+    write_report(folder)
+    assert "a measure that takes long" not in page.read_text()  # of another generator
+
+
+def test_a_diverged_run_says_so(trained):
+    _, _, folder = trained("gaussian", snapshots=0)
+    RunFolder(folder).append_metrics({"step": 30, "diverged": "losses: discriminator nan, generator 1.0"})
+    page, diagnosis = make_report(folder)
+    assert diagnosis.name == "divergence"
+    assert "Training stopped: losses: discriminator nan" in page.read_text()
+
+
 def test_images_of_another_range(tmp_path):
     """Images in [-1, 1], as a tanh makes them."""
     generator = nn.Sequential(nn.Dense(2, 16), nn.Tanh(), nn.Reshape(1, 4, 4))
@@ -123,7 +158,8 @@ def test_images_of_another_range(tmp_path):
     source = np.random.default_rng(0).uniform(-1, 1, (20, 1, 4, 4))
     gan.fit(source, out=tmp_path / "run", progress=False)
     write_report(tmp_path / "run", gan=gan, data=source)
-    assert_complete(tmp_path / "run", ["training.gif", "samples.png", "real.png", "losses.png", "scores.png"])
+    names = ["training.gif", "samples.png", "real.png", *INSIGHTS, "losses.png", "scores.png"]
+    assert_complete(tmp_path / "run", names)
 
 
 def test_damaged_snapshots_and_metrics_do_not_stop_it(trained):

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from minigan.training.schedules import geometric, warmup_cosine
+from minigan.training.schedules import geometric, linear, movers, warmup_cosine
 
 
 @pytest.mark.parametrize(
@@ -44,6 +44,27 @@ def test_warmup_cosine(step, steps, warmup, cosine_from, factor):
 )
 def test_geometric(step, end, until, factor):
     assert geometric(step, 100, end=end, until=until) == pytest.approx(factor, rel=1e-14)
+
+
+@pytest.mark.parametrize(
+    ("step", "end", "until", "factor"),
+    [
+        (0, 0.0, 0.5, 1.0),
+        (25, 0.0, 0.5, 0.5),
+        (50, 0.0, 0.5, 0.0),
+        (99, 0.0, 0.5, 0.0),
+        (25, 0.2, 0.5, 0.6),
+        (50, 0.0, 1.0, 0.5),
+    ],
+)
+def test_linear(step, end, until, factor):
+    assert linear(step, 100, end=end, until=until) == pytest.approx(factor, abs=1e-15)
+
+
+def test_movers():
+    assert [movers(i) for i in (0, 10**9)] == [(True, True)] * 2
+    stages = [movers(i, freeze_g_until=2, freeze_d_from=4) for i in range(6)]
+    assert stages == [(True, False)] * 2 + [(True, True)] * 2 + [(False, True)] * 2
 
 
 @given(st.integers(1, 500), st.integers(0, 600), st.floats(0, 1), st.floats(1e-12, 1))

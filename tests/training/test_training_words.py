@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 
 from minigan import data
-from minigan.errors import ConfigError
-from minigan.training.evaluation import evaluate, is_measured
+from minigan.training.diagnosis import Diagnosis
+from minigan.training.evaluation import COPIES, COPIES_Z, copies, evaluate, is_quick, keep, kept, memorisation
+from minigan.training.run import RunFolder
 from minigan.training.words import describe
 
 
@@ -48,12 +49,74 @@ def test_constant_data_has_no_floor():
     assert evaluate(Source(constant, 1.0), constant)["W1 / floor (1 is perfect)"] == math.inf
 
 
-def test_what_has_no_measure_says_so():
-    source = data.from_array(np.zeros((5, 3)))
-    assert not is_measured(source)
-    assert not is_measured(data.moons())  # points of the plane without modes
-    with pytest.raises(ConfigError, match=r"no measure for samples of shape \(3,\)"):
-        evaluate(Source(source), source)
+def test_anything_has_a_distance():
+    source = data.moons()
+    assert is_quick(source)
+    measures = evaluate(Source(source, 1.0), source)
+    assert measures["sliced W2 (data units)"] == pytest.approx(1.0, rel=0.05)  # a shift of both axes, sqrt(2) / sqrt(2)
+    assert measures["sliced W2 between two real sets (floor)"] < 0.1
+
+
+def test_sequences(monkeypatch):
+    asked = []
+
+    def score(fake, real, *, hidden, judges, progress):
+        asked.append((fake.shape, hidden, judges))
+        return 0.25
+
+    monkeypatch.setattr("minigan.metrics.discriminative_score", score)
+    source = data.sines("rgan")
+    assert not is_quick(source)
+    measures = evaluate(Source(source), source, judges=2)
+    assert asked == [((10_000, 30, 1), 2, 2), ((10_000, 30, 1), 2, 2), ((10_000, 30, 1), 32, 2)]
+    assert measures["discriminative score, 32 units (0 is perfect)"] == 0.25
+    assert measures["autocorrelation difference (0 is perfect)"] < 0.05
+    assert abs(measures["MMD^2 of 2,000 (0 is perfect)"]) < 1e-3
+
+
+def test_images_with_labels(monkeypatch):
+    given = []
+    monkeypatch.setattr("minigan.metrics.evaluate_images", lambda x, d, **o: given.append((x.shape, o)) or {"FID": 3.0})
+    rng = np.random.default_rng(0)
+    source = data.ArrayDataset(rng.random((40, 1, 4, 4)), "squares", np.arange(40) % 2)
+    measures = evaluate(Source(source), source)
+    assert given == [((10_000, 1, 4, 4), {"progress": False})]
+    assert measures["FID"] == 3.0
+    assert measures[COPIES] < 0.1  # the source repeats its rows
+    assert is_quick(data.ArrayDataset(rng.random((40, 1, 4, 4)), "squares"))  # without labels there is no classifier
+
+
+@pytest.mark.parametrize(("rows", "ratio", "z"), [("same", 0, -5), ("new", 1, 0)])
+def test_copies_are_told_from_new_data(rows, ratio, z):
+    draw = np.random.default_rng(0)
+    source = data.from_array(draw.normal(size=(300, 4)))
+    fresh = data.from_array(draw.normal(size=(3000, 4)))
+    found = memorisation(Source(source if rows == "same" else fresh), source)
+    assert found.median_ratio == pytest.approx(ratio, abs=0.1)
+    assert found.z == pytest.approx(z, abs=3)
+    assert memorisation(Source(source), data.gaussian()) is None  # endless
+    assert memorisation(Source(source), data.from_array(np.zeros((14, 4)))) is None
+    assert copies(None) == {}
+
+
+def test_measures_are_kept_for_this_generator_only(small, fit, tmp_path):
+    gan = fit(small(), out=tmp_path / "run")
+    run = RunFolder(tmp_path / "run")
+    assert kept(run, gan) == {}
+    keep(run, gan, {"a": np.float32(1.5), "b": math.inf, "c": 3})
+    found = kept(run, gan)
+    assert (found["a"], found["c"]) == (1.5, 3.0)
+    assert math.isnan(found["b"])
+    assert kept(run, fit(small(seed=1))) == {}
+    for content in (b"", b"{", b"[]", b'{"generator": 3}', b"\xff", b"null", b"[" * 100_000):
+        (tmp_path / "run/evaluation.json").write_bytes(content)
+        assert kept(run, gan) == {}
+
+
+SCORES = {
+    "discriminative score, 2 units (0 is perfect)": 0.02,
+    "discriminative score, 2 units, real against real (floor)": 0.01,
+}
 
 
 def record(d_real, d_fake, n=40):
@@ -71,20 +134,33 @@ def record(d_real, d_fake, n=40):
         ([], {"W1 (data units)": 0.02, "W1 / floor (1 is perfect)": 2.5}, "close to the real ones"),
         ([], {"W1 (data units)": 0.02, "W1 / floor (1 is perfect)": 9.0}, "visibly off"),
         ([], {"modes of 8": 8.0, "high-quality samples (perfect 0.989)": 0.97}, "All 8 modes are found; 97.0%"),
+        ([], {COPIES: 0.02, COPIES_Z: -9.0}, "are closer to the training data than new data is"),
+        ([], {COPIES: 1.1, COPIES_Z: 2.0}, "are not closer to the training data"),
+        ([], {"FID, 10000 images (own classifier)": 6.0, "FID between two real sets (floor)": 3.0}, "FID is 6, where"),
+        ([], SCORES, "right about 52.0% of the sequences"),
         ([], {"modes of 25": 3.5, "high-quality samples (perfect 0.989)": 0.5}, "Only 3.5 of 25 modes are found"),
     ],
 )
 def test_words_follow_the_numbers(small, history, measures, said):
-    assert said in " ".join(describe(history, measures, small(), data.gaussian()))
+    gan = small()
+    gan.history = history
+    assert said in " ".join(describe(gan, data.gaussian(), measures))
+
+
+def test_words_begin_with_the_diagnosis(small):
+    said = describe(small(), data.gaussian(), {}, Diagnosis("mode collapse", "Seen.", "Try."))
+    assert said[1] == "Diagnosis: mode collapse. Seen. Try."
 
 
 def test_words_tell_the_run(small, fit):
     gan = fit(small(ema=0.99, seed=3))
-    first = describe(gan.history, {}, gan, data.gaussian())[0]
+    first = describe(gan, data.gaussian(), {})[0]
     for fact in ("12 steps", "gaussian", "non_saturating", "8 samples a step", "seed 3", "decay 0.99"):
         assert fact in first
-    assert "average" not in describe([], {}, small(), data.gaussian())[0]
+    assert "average" not in describe(small(), data.gaussian(), {})[0]
 
 
 def test_a_short_run_draws_no_conclusion(small):
-    assert len(describe(record(0.5, 0.5, n=5), {}, small(), data.gaussian())) == 1
+    gan = small()
+    gan.history = record(0.5, 0.5, n=5)
+    assert len(describe(gan, data.gaussian(), {})) == 1
