@@ -100,7 +100,8 @@ class Layout:
         for v in made_by(group):
             if v not in self.cells:
                 self.cells[v] = self._place(v, group) if v in self.placed else self._buffer(v, group, dying)
-        for v in {self.root.get(v, v) for v in [*read_by(group), *made_by(group)]}:
+        for v in dict.fromkeys(self.root.get(v, v) for v in [*read_by(group), *made_by(group)]):
+            # (a set would have another order in each process, and the source another name in the cache)
             if v.kind == "result" and self.last[v] == i and v not in self.placed:
                 self._release(v)
 

@@ -196,6 +196,23 @@ print(y.numpy().tobytes().hex())
 """
 
 
+def test_the_same_step_has_the_same_source_every_time():
+    """Else nothing is ever found in the cache: no order may come from a set."""
+
+    def text():
+        D = mg.nn.Sequential(mg.nn.Dense(3, 8), mg.nn.Tanh(), mg.nn.Dense(8, 8), mg.nn.ReLU(), mg.nn.Dense(8, 1))
+
+        def step(x):
+            for p in D.parameters():
+                p.grad = None
+            (mg.penalties.r1(D, x) + D(x).mean()).backward()
+            return [p.grad.detach() for p in D.parameters()]
+
+        return Source(passes.optimise(recorded(step, X.astype("f4"))), "step").text
+
+    assert len({text() for _ in range(5)}) == 1
+
+
 def test_two_processes_share_the_cache(tmp_path):
     command = [sys.executable, "-c", SCRIPT, str(tmp_path)]
     both = [subprocess.Popen(command, stdout=subprocess.PIPE, text=True) for _ in range(2)]
