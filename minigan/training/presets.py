@@ -1,10 +1,11 @@
 """Ready-made runs: for each preset its options, its networks and its data."""
 
-import math
 from dataclasses import replace
+from functools import partial
 
-from minigan import data, nn, random
+from minigan import data, random
 from minigan.errors import ConfigError
+from minigan.training import networks as architectures
 from minigan.training.config import Config
 from minigan.training.gan import GAN
 
@@ -29,6 +30,29 @@ POINTS = Config(
 # one blot (docs/decisions/0008): that is `--r1 0 --ema 0 --cosine-from 1`.
 IMAGES = Config(steps=4690, latent_normals=100, r1=3.0, ema=0.998, cosine_from=0.5, log_every=20)
 
+# DCGAN's own settings, ten epochs of 60,000.
+CONVOLUTIONAL = Config(
+    steps=9380, batch_size=64, latent_normals=100, ema=0.998, cosine_from=0.5, log_every=20, checkpoints=10
+)
+
+# Instance noise in place of a gradient penalty: that one would go through every step of the LSTM twice.
+SEQUENCES = Config(
+    preset="sines",
+    steps=4000,
+    loss="relativistic",
+    batch_size=64,
+    lr_g=2e-3,
+    lr_d=2e-3,
+    beta1=0.0,
+    beta2=0.9,
+    warmup=100,
+    cosine_from=0.5,
+    noise=0.5,
+    noise_end=0.02,
+    ema=0.99,
+    latent_normals=10,
+    standardise=True,
+)
 
 PRESETS = {
     "gaussian": replace(
@@ -38,8 +62,21 @@ PRESETS = {
     "ring": replace(POINTS, preset="ring", steps=6000, latent_normals=2, latent_signs=8),
     # Rates fall early here: with 25 narrow modes that is what brings their width close to the data's.
     "grid": replace(POINTS, preset="grid", steps=6000, cosine_from=0.3, latent_normals=2, latent_signs=8),
+    "sines": SEQUENCES,
     "glyphs": replace(IMAGES, preset="glyphs"),
     "mnist": replace(IMAGES, preset="mnist"),
+    "mnist-conv": replace(CONVOLUTIONAL, preset="mnist-conv"),
+}
+
+NETWORKS = {
+    "gaussian": partial(architectures.points, 1, 32, 2, 0),
+    "mixture1d": partial(architectures.points, 1, 64, 2, 16),
+    "ring": partial(architectures.points, 2, 64, 3, 32),
+    "grid": partial(architectures.points, 2, 64, 3, 32),
+    "sines": partial(architectures.sequences, 24, 5, 32),
+    "glyphs": architectures.dense_images,
+    "mnist": architectures.dense_images,
+    "mnist-conv": architectures.convolutional,
 }
 
 
@@ -53,9 +90,9 @@ def config(name):
 def dataset(options):
     """Return the data of a preset's run."""
     name = config(options.preset).preset
-    if options.data and name != "mnist":
+    if options.data and not name.startswith("mnist"):
         raise ConfigError(f"data is {options.data!r}, but {name} is drawn and reads no files; leave it out")
-    return data.mnist(options.data or None) if name == "mnist" else getattr(data, name)()
+    return data.mnist(options.data or None) if name.startswith("mnist") else getattr(data, name)()
 
 
 def networks(options):
@@ -65,63 +102,9 @@ def networks(options):
     config(options.preset)
     if options.latent_normals + options.latent_signs == 0:
         raise ConfigError("latent_normals and latent_signs are both 0; a generator needs noise to start from")
-    rng = random.default_rng([options.seed, 0])
-    return (_images if options.preset in ("glyphs", "mnist") else _points)(options, rng)
+    return NETWORKS[options.preset](options=options, rng=random.default_rng([options.seed, 0]))
 
 
 def build(options):
     """Return the GAN of a preset's options, untrained."""
     return GAN(*networks(options), config=options)
-
-
-def _points(options, rng):
-    """Multilayer perceptrons for points on the line and in the plane."""
-    features, width, depth, frequencies = {
-        "gaussian": (1, 32, 2, 0),
-        "mixture1d": (1, 64, 2, 16),
-        "ring": (2, 64, 3, 32),
-        "grid": (2, 64, 3, 32),
-    }[options.preset]
-    latent = options.latent_normals + options.latent_signs
-    generator = nn.Sequential(*_mlp(latent, width, depth, features, nn.ReLU(), rng))
-    seen = options.pack * features
-    lift = [nn.FourierFeatures(seen, frequencies, 3.0, rng)] if frequencies else []
-    discriminator = nn.Sequential(*lift, *_mlp(seen + 2 * frequencies, width, depth, 1, nn.LeakyReLU(), rng))
-    return generator, discriminator
-
-
-def _mlp(inputs, width, depth, outputs, activation, rng):
-    """Dense layers with He's initialisation, biases 0, and an output layer of variance 1/fan_in."""
-    layers = []
-    for i in range(depth):
-        layer = nn.Dense(inputs if i == 0 else width, width, rng=rng)
-        nn.init.kaiming_normal_(layer.weight, activation.name, getattr(activation, "slope", 0.0), rng)
-        nn.init.zeros_(layer.bias)
-        layers += [layer, activation]
-    last = nn.Dense(width, outputs, rng=rng)
-    nn.init.normal_(last.weight, 0.0, 1 / math.sqrt(width), rng)
-    nn.init.zeros_(last.bias)
-    return [*layers, last]
-
-
-def _images(options, rng):
-    """The dense networks for 28x28 images: z-128-128-784 and 784-128-128-1, LeakyReLU."""
-    latent = options.latent_normals + options.latent_signs
-    generator = nn.Sequential(
-        nn.Dense(latent, 128, rng=rng),
-        nn.LeakyReLU(),
-        nn.Dense(128, 128, rng=rng),
-        nn.LeakyReLU(),
-        nn.Dense(128, 784, rng=rng),
-        nn.Sigmoid(),
-        nn.Reshape(1, 28, 28),
-    )
-    discriminator = nn.Sequential(
-        nn.Flatten(),
-        nn.Dense(784 * options.pack, 128, rng=rng),
-        nn.LeakyReLU(),
-        nn.Dense(128, 128, rng=rng),
-        nn.LeakyReLU(),
-        nn.Dense(128, 1, rng=rng),
-    )
-    return generator, discriminator

@@ -1,0 +1,123 @@
+"""The networks of the presets."""
+
+import math
+
+from minigan import nn, ops
+
+
+def points(features, width, depth, frequencies, options, rng):
+    """Return (generator, discriminator), multilayer perceptrons for points on the line and in the plane."""
+    latent, seen = options.latent_normals + options.latent_signs, options.pack * features
+    generator = nn.Sequential(*_mlp(latent, width, depth, features, nn.ReLU(), rng))
+    lift = [nn.FourierFeatures(seen, frequencies, 3.0, rng)] if frequencies else []
+    discriminator = nn.Sequential(*lift, *_mlp(seen + 2 * frequencies, width, depth, 1, nn.LeakyReLU(), rng))
+    return generator, discriminator
+
+
+def _mlp(inputs, width, depth, outputs, activation, rng):
+    """Dense layers with He's initialisation, biases 0, and an output layer of variance 1/fan_in."""
+    layers = []
+    for i in range(depth):
+        layer = nn.Dense(inputs if i == 0 else width, width, rng=rng)
+        nn.init.kaiming_normal_(layer.weight, activation.name, getattr(activation, "slope", 0.0), rng)
+        nn.init.zeros_(layer.bias)
+        layers += [layer, activation]
+    last = nn.Dense(width, outputs, rng=rng)
+    nn.init.normal_(last.weight, 0.0, 1 / math.sqrt(width), rng)
+    nn.init.zeros_(last.bias)
+    return [*layers, last]
+
+
+def dense_images(options, rng):
+    """Return the dense networks for 28x28 images: z-128-128-784 and 784-128-128-1, LeakyReLU."""
+    latent = options.latent_normals + options.latent_signs
+    generator = nn.Sequential(
+        nn.Dense(latent, 128, rng=rng),
+        nn.LeakyReLU(),
+        nn.Dense(128, 128, rng=rng),
+        nn.LeakyReLU(),
+        nn.Dense(128, 784, rng=rng),
+        nn.Sigmoid(),
+        nn.Reshape(1, 28, 28),
+    )
+    discriminator = nn.Sequential(
+        nn.Flatten(),
+        nn.Dense(784 * options.pack, 128, rng=rng),
+        nn.LeakyReLU(),
+        nn.Dense(128, 128, rng=rng),
+        nn.LeakyReLU(),
+        nn.Dense(128, 1, rng=rng),
+    )
+    return generator, discriminator
+
+
+def convolutional(options, rng):
+    """Return the networks of DCGAN (Radford et al., 2016) for 28x28 images, with 64 and 32 channels.
+
+    Weights start from N(0, 0.02^2), and there is no batch normalisation at G's output and D's input, as in the paper.
+    """
+    latent = options.latent_normals + options.latent_signs
+    generator = nn.Sequential(
+        nn.Dense(latent, 64 * 7 * 7, rng=rng),
+        nn.Reshape(64, 7, 7),
+        nn.BatchNorm2d(64),
+        nn.ReLU(),
+        nn.ConvTranspose2d(64, 32, 4, 2, 1, rng=rng),
+        nn.BatchNorm2d(32),
+        nn.ReLU(),
+        nn.ConvTranspose2d(32, 1, 4, 2, 1, rng=rng),
+        nn.Sigmoid(),
+    )
+    discriminator = nn.Sequential(
+        nn.Conv2d(options.pack, 32, 4, 2, 1, rng=rng),
+        nn.LeakyReLU(),
+        nn.Conv2d(32, 64, 4, 2, 1, rng=rng),
+        nn.BatchNorm2d(64),
+        nn.LeakyReLU(),
+        nn.Flatten(),
+        nn.Dense(64 * 7 * 7, 1, rng=rng),
+    )
+    for network in (generator, discriminator):
+        for layer in network.modules():
+            if isinstance(layer, nn.Dense | nn.Conv2d | nn.ConvTranspose2d):
+                nn.init.normal_(layer.weight, 0.0, 0.02, rng)
+    return generator, discriminator
+
+
+def sequences(steps, features, hidden, options, rng):
+    """Return two LSTMs for sequences (N, T, C): a generator that is told the same noise at every step, and a judge."""
+    latent = options.latent_normals + options.latent_signs
+    generator = SequenceGenerator(latent, hidden, steps, features, rng)
+    return generator, SequenceDiscriminator(options.pack * features, hidden, rng)
+
+
+class SequenceGenerator(nn.Module):
+    """From noise (N, Z), given at each of T steps, through an LSTM and a dense layer to sequences (N, T, C)."""
+
+    def __init__(self, latent, hidden, steps, features, rng=None):
+        self.steps = steps
+        self.lstm = nn.LSTM(latent, hidden, batch_first=True, rng=rng)
+        self.head = nn.Dense(hidden, features, rng=rng)
+
+    def forward(self, z):
+        n, latent = z.shape
+        repeated = ops.broadcast_to(ops.reshape(z, (n, 1, latent)), (n, self.steps, latent))
+        return self.head(self.lstm(repeated)[0])
+
+
+class SequenceDiscriminator(nn.Module):
+    """From a sequence (N, T, C) and its first differences through an LSTM to a logit, the mean over all steps (N, 1).
+
+    The differences are seen `emphasis` times as large as they are: a smooth curve and a jagged one lie close together
+    point by point, and far apart there.
+    """
+
+    def __init__(self, features, hidden, rng=None, emphasis=5.0):
+        self.emphasis = emphasis
+        self.lstm = nn.LSTM(2 * features, hidden, batch_first=True, rng=rng)
+        self.head = nn.Dense(hidden, 1, rng=rng)
+
+    def forward(self, x):
+        steps = self.emphasis * (x[:, 1:] - x[:, :-1])
+        seen = ops.concatenate([x, ops.pad(steps, ((0, 0), (1, 0), (0, 0)))], axis=2)
+        return self.head(self.lstm(seen)[0]).mean(axis=1)
