@@ -6,7 +6,7 @@ from typing import NamedTuple
 import numpy as np
 import scipy.stats
 
-from minigan.errors import ConfigError
+from minigan.errors import ConfigError, ShapeError
 from minigan.metrics.rows import as_rows, blocks, centred, squared_distances
 
 
@@ -142,8 +142,8 @@ def memorisation(fake, train, held_out):
     Parameters
     ----------
     fake : (N, ...) array_like
-    train : (M, ...) array_like
-        The items that the generator was trained on, or a part of them.
+    train : (M, ...) array_like, or anything with a length and slices
+        The items that the generator was trained on, or a part of them. Looked at slice by slice.
     held_out : (L, ...) array_like
         Real items that it never saw.
 
@@ -167,8 +167,9 @@ def memorisation(fake, train, held_out):
     Meehan, Chaudhuri & Dasgupta, "A Non-Parametric Test to Detect Data-Copying in Generative Models", 2020.
     """
     # float32: training sets are large, and the distances are computed again from the pairs that are found.
-    fake, held_out, train = centred(*as_rows(fake, held_out, train, name="memorisation", dtype=np.float32))
-    generated, new = (_distance_to_nearest(x, train) for x in (fake, held_out))
+    fake, held_out = as_rows(fake, held_out, name="memorisation", dtype=np.float32)
+    distances = _distances_to_nearest(np.concatenate([fake, held_out]), train)
+    generated, new = distances[: len(fake)], distances[len(fake) :]
     # U counts the pairs (generated, held-out) in which the generated item is farther away.
     ranks = scipy.stats.rankdata(np.concatenate([generated, new]))
     n, m = len(generated), len(new)
@@ -209,7 +210,18 @@ def _nearest(x, others):
     return tuple(np.concatenate(pieces) for pieces in zip(*found, strict=True))
 
 
-def _distance_to_nearest(x, others):
-    """Return the distance of each row of x to the nearest of `others`, computed again from that pair: 0 for a copy."""
-    index, _ = _nearest(x, others)
-    return np.linalg.norm(x - others[index], axis=1)
+def _distances_to_nearest(x, others, at_a_time=4096):
+    """Return the distance of each row of x to the nearest of `others`, computed from that pair itself: 0 for a copy.
+
+    `others` are looked at some thousand at a time: of a training set there need not be a copy as floats.
+    """
+    if not len(others):
+        raise ShapeError("memorisation: the training set is empty; there is nothing to be close to")
+    distances = np.full(len(x), np.inf)
+    for start in range(0, len(others), at_a_time):
+        (part,) = as_rows(others[start : start + at_a_time], name="memorisation", dtype=np.float32)
+        if part.shape[1] != x.shape[1]:
+            raise ShapeError(f"memorisation: items of {x.shape[1]} and of {part.shape[1]} entries; expected the same")
+        index, _ = _nearest(*centred(x, part))
+        distances = np.minimum(distances, np.linalg.norm(x - part[index], axis=1))
+    return distances

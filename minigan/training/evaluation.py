@@ -127,7 +127,20 @@ def memorisation(gan, data, n=500):
         return None
     order = np.random.default_rng(0).permutation(len(data))
     aside = min(max(len(data) // 10, 5), n)
-    return metrics.memorisation(gan.sample(n, 0), data[np.sort(order[aside:])], data[order[:aside]])
+    return metrics.memorisation(gan.sample(n, 0), Rows(data, np.sort(order[aside:])), data[order[:aside]])
+
+
+class Rows:
+    """Some rows of a data set, made when they are asked for by a slice."""
+
+    def __init__(self, data, indices):
+        self.data, self.indices = data, indices
+
+    def __len__(self):
+        return len(self.indices)
+
+    def __getitem__(self, part):
+        return self.data[self.indices[part]]
 
 
 def copies(found):
