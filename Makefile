@@ -39,7 +39,7 @@ docs: .venv/.has-docs  ## build the documentation into docs/_build/html
 	@$(PY) -m sphinx -q -W --keep-going -b html docs docs/_build/html
 	@echo "Open in a browser: $$(pwd)/docs/_build/html/index.html"
 
-bench: .venv/.has-package .venv/.has-torch  ## compare with PyTorch, side by side in one run
+bench: .venv/.has-parity  ## compare with PyTorch and JAX, side by side in one run
 	@$(PY) -m benchmarks $(ARGS)
 
 clean:  ## remove .venv and everything else that can be made again; runs/ stays
@@ -64,7 +64,9 @@ clean:  ## remove .venv and everything else that can be made again; runs/ stays
 	@$(PIP) -e ".[$*]"
 	@touch .venv/.has-package $@
 
-.venv/.has-torch: | .venv/bin/python
-	@echo "Installing $(TORCH) into .venv (for comparison only) ..."
+# PyTorch first and by its version: the extra asks for any.
+.venv/.has-parity: pyproject.toml | .venv/bin/python
+	@echo "Installing minigan, $(TORCH), JAX and autograd into .venv (for comparison only) ..."
 	@$(PIP) "$(TORCH)"
-	@touch $@
+	@$(PIP) -e ".[parity]"
+	@touch .venv/.has-package $@

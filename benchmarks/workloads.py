@@ -11,7 +11,9 @@ class Workload:
     """What all kinds have. A kind adds its sizes, and says how both networks are made of a library's `nn`."""
 
     batch: int
-    relativistic: bool = False  # the loss: softplus(fake - real) for D and the reverse for G; else the non-saturating one
+    relativistic: bool = (
+        False  # the loss: softplus(fake - real) for D and the reverse for G; else the non-saturating one
+    )
     r1: float = 0.0  # gamma of the discriminator's penalty gamma/2 E|dD(x)/dx|^2 on real samples
     r2: float = 0.0  # the same on generated ones
 

@@ -1,5 +1,6 @@
 """Program: a recorded step as data. Values, and the equations between them; printed, it is the step's mathematics."""
 
+import os
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
@@ -93,7 +94,7 @@ class Program:
         for e in self.equations:
             if e.line != place:
                 place = e.line
-                lines.append(f"  # {place}")
+                lines.append(f"  # {os.path.basename(place)}")
             lines.append(f"  {e}")
         return "\n".join([head, *lines, f"  return {', '.join(v.name for v in self.results)}"])
 
