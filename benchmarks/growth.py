@@ -51,7 +51,7 @@ def draw(found):
     -------
     matplotlib.figure.Figure
     """
-    from matplotlib.ticker import FuncFormatter, NullFormatter
+    from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
     from minigan.plots.style import CYCLE, INK, new_figure, styled
 
@@ -70,6 +70,7 @@ def draw(found):
             ax.set(xscale="log", yscale="log", xlabel=name, ylabel="time per step")
             ax.set_xticks(sizes, [str(size) for size in sizes])
             ax.minorticks_off()
+            ax.yaxis.set_major_locator(LogLocator(subs=(1, 3)))
             ax.yaxis.set_major_formatter(FuncFormatter(lambda seconds, _: _short(seconds)))
             ax.yaxis.set_minor_formatter(NullFormatter())
         fig.legend(axes.values(), axes.keys(), loc="outside upper center", ncols=len(axes))

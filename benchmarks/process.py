@@ -64,6 +64,7 @@ def run(options):
 
 
 def _call(command):
-    done = subprocess.run(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+    root = Path(__file__).resolve().parents[1]  # where `-m benchmarks` is found
+    done = subprocess.run(command, cwd=root, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
     if done.returncode:
         raise RuntimeError(f"{' '.join(command)} failed with exit code {done.returncode}: {done.stderr.strip()}")
