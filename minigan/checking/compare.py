@@ -119,7 +119,12 @@ class Comparer:
         if comparison.index is not None:
             length = float(sizes_of(self.inputs[comparison.argument])[comparison.index])
         size = abs(comparison.claimed) * length * step
-        return any(np.ptp(w.values) == 0 for w in used) and size <= _CLAIM_FACTOR * self._epsilon * self._reach
+        return any(np.ptp(w.values) == 0 for w in used) and size <= self.rounding
+
+    @property
+    def rounding(self) -> float:
+        """A change of phi that its own rounding could hide."""
+        return _CLAIM_FACTOR * self._epsilon * self._reach
 
     def agrees_along_two(self, argument: int, rng: np.random.Generator) -> bool:
         """Whether two fresh directions agree, and say anything."""

@@ -135,9 +135,10 @@ def main(args):
 def _list(options):
     folder = options.folder or default_folder()
     progress = Progress(folder)
+    width = max(len(lesson.title) for lesson in lessons().values())
     for number, lesson in lessons().items():
         done = f"{progress.done(lesson.exercises)}/{len(lesson.exercises)}"
-        print(f"{number}  {lesson.title:52}{lesson.minutes:4} min  exercises {done}")
+        print(f"{number}  {lesson.title:{width}}{lesson.minutes:5} min  exercises {done}")
     print("\nget one: minigan lesson start NN")
 
 

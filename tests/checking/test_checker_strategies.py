@@ -105,7 +105,7 @@ def test_without_hypothesis_the_rest_works_and_the_error_says_what_to_install():
         "except ImportError as error:\n    print(error)"
     )
     run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert run.stdout.strip() == "minigan.checking.strategies needs hypothesis: pip install 'minigan[test]'"
+    assert run.stdout.strip() == "minigan.checking.strategies needs hypothesis: pip install hypothesis"
 
 
 # -- domains --------------------------------------------------------------------------------------------------------

@@ -111,7 +111,7 @@ def test_each_operation_in_single_precision():
         return (
             x @ w,
             w.swapaxes(1, 2) @ x.swapaxes(1, 2),
-            x[:1] @ w[0],  # pairs of a batch and one matrix: on the host
+            x[:1] @ w[0],  # a batch and one matrix: one product of all rows
             mg.ops.softmax(x, axis=1),
             mg.ops.log_softmax(100.0 * x, axis=-1),
             mg.ops.logsumexp(1000.0 * x, axis=0),
@@ -127,4 +127,4 @@ def test_each_operation_in_single_precision():
         for a, b in zip(fast(x, w), step(x, w), strict=True):
             assert a.dtype == b.dtype == np.float32
             agree(a.numpy(), b.numpy(), 2e-6)
-    assert on_host(fast) == {"matmul"}
+    assert on_host(fast) == set()
