@@ -24,7 +24,7 @@ class Symptoms:
     equilibrium : float
         The value of that loss where real and generated samples are alike.
     logits : float
-        Median of |D| over real and generated samples.
+        Median of ``|D|`` over real and generated samples.
     told_apart : float
         Probability that D scores a real sample above a generated one: 0.5 cannot tell, 1 always tells (the area under
         its ROC curve).
