@@ -17,6 +17,8 @@ copyright = author
 release = version = minigan.__version__
 
 extensions = ["myst_parser", "numpydoc", "sphinx.ext.autodoc", "sphinx.ext.mathjax", "sphinx_gallery.gen_gallery"]
+# The folder that this is built in may have a space in its name; the names of the pages have none.
+suppress_warnings = ["sphinx_gallery.space_in_filename"]
 exclude_patterns = ["_build", "_lessons"]
 myst_heading_anchors = 3
 numpydoc_show_class_members = False  # autodoc lists them already
