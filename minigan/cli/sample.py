@@ -12,8 +12,8 @@ from minigan import __version__
 from minigan.cli.options import parse
 from minigan.errors import ConfigError
 from minigan.files import atomic_write
+from minigan.progress import progress_bar
 from minigan.training import VirtualDataset
-from minigan.training.progress import progress_bar
 from minigan.training.virtual import BLOCK, fingerprint
 
 CHUNK = 4 * 2**20  # bytes of samples in memory at a time, about

@@ -26,7 +26,7 @@ from minigan import nn, ops, optim, random
 from minigan.engine import Tensor, no_grad
 from minigan.errors import ConfigError, DataError, MiniganError, ShapeError
 from minigan.files import atomic_write, cache_folder
-from minigan.metrics.progress import progress_bar
+from minigan.progress import progress_bar
 
 PART = 500  # images that pass the network at once outside training
 

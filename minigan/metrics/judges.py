@@ -8,7 +8,7 @@ from threadpoolctl import threadpool_limits
 from minigan import losses, nn, ops, optim, random
 from minigan.engine import Tensor, no_grad
 from minigan.errors import ConfigError, DataError, ShapeError
-from minigan.metrics.progress import progress_bar
+from minigan.progress import progress_bar
 
 PART = 1000  # sequences that pass a network at once outside training
 

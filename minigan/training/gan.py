@@ -12,13 +12,13 @@ from minigan import losses, nn, random
 from minigan.compiler import compile
 from minigan.engine import Tensor, modes, no_grad
 from minigan.errors import CheckpointError, ConfigError, DataError, ShapeError
+from minigan.progress import progress_bar
 from minigan.training import remedies, schedules
 from minigan.training.config import Config
 from minigan.training.interrupts import interrupts_noted
 from minigan.training.journal import Journal, in_short
 from minigan.training.live import live_pictures
 from minigan.training.players import Players
-from minigan.training.progress import progress_bar
 from minigan.training.run import RunFolder
 
 PART = 1000  # samples that pass a network at once outside training

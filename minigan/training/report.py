@@ -9,12 +9,12 @@ from minigan import plots, random
 from minigan.files import write_bytes
 from minigan.plots import Picture
 from minigan.plots.style import png_bytes
+from minigan.progress import progress_bar
 from minigan.training import presets
 from minigan.training.diagnosis import diagnose
 from minigan.training.evaluation import copies, is_quick, kept, quality
 from minigan.training.gan import GAN, as_dataset
 from minigan.training.interpret import interpolation, score_gradient, traversal
-from minigan.training.progress import progress_bar
 from minigan.training.run import RunFolder, writing_to
 from minigan.training.symptoms import symptoms_of
 from minigan.training.words import describe
