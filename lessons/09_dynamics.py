@@ -208,7 +208,7 @@ for branch in fine.T:
 for g, pair in zip(gammas, measured, strict=True):
     ax.plot(pair.real, pair.imag, "o", color="C0", markersize=5)
     top = pair[np.argmax(pair.imag)] if g < 1 else pair[np.argmin(pair.real)]
-    place = {"xytext": (-7, 3), "ha": "right"} if 0 < g < 1 else {"xytext": (4, 6)}
+    place = {"xytext": (-7, 7 if g < 0.5 else -1), "ha": "right"} if 0 < g < 1 else {"xytext": (4, 6)}
     ax.annotate(f"γ = {g:g}", (top.real, top.imag), textcoords="offset points", fontsize=9, **place)
 ax.axhline(0, color="0.6", linewidth=0.8)
 ax.axvline(0, color="0.6", linewidth=0.8)

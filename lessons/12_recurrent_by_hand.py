@@ -226,8 +226,7 @@ for (name, (kind, forget)), dashes, colour in zip(
 ):
     curve = np.convolve(learn(kind, forget), np.ones(8) / 8, mode="valid")
     ax.plot(np.arange(8, 8 + len(curve)), curve, dashes, color=colour, label=name)
-ax.axhline(0.5, color="k", linewidth=1, linestyle="--")
-ax.text(2, 0.515, "guessing")
+ax.axhline(0.5, color="k", linewidth=1, linestyle="--", label="guessing")
 ax.set(xlabel="training step", ylabel="share of right answers", ylim=(0.35, 1.05))
 ax.set_title("What cannot be heard is not learnt")
 ax.legend(loc="center right")

@@ -191,9 +191,9 @@ for ax, x, title in zip(
     axes, (longer, jittered), ("One noise vector per wave", "Fresh noise at each step"), strict=True
 ):
     ax.plot(x[:4].T, "C1", alpha=0.8)
-    ax.axvspan(0, T - 1, color="0.88", zorder=0)
-    ax.set(ylabel="x", title=title)
-axes[0].text(0.4, -0.95, "as long as in training", fontsize=9)
+    ax.axvspan(0, T - 1, color="0.88", zorder=0, label="as long as in training")
+    ax.set(ylabel="x", ylim=(-1, 1.4), title=title)
+axes[0].legend(loc="upper right", fontsize=9)
 axes[1].set(xlabel="time step")
 plt.show()
 

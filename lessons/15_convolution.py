@@ -193,7 +193,7 @@ mg.plots.saliency(
     shown,
     pixels.grad.numpy(),
     scores=logits.numpy().ravel(),
-    title="The gradient follows the strokes, and shows the stride",
+    title="The gradient follows strokes, and strides",
 )
 
 # %% [markdown]

@@ -79,11 +79,13 @@ def write_bundle(lessons: Sequence[Lesson], path: Path, package: str = "") -> No
     """Write the files of a bundle as a zip archive, the same bytes for the same lessons."""
     with atomic_write(path) as file, zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as archive:
         for name, text in sorted(files(lessons, package).items()):
-            archive.writestr(zipfile.ZipInfo(name), text, zipfile.ZIP_DEFLATED)
+            entry = zipfile.ZipInfo(name)
+            entry.external_attr = 0o644 << 16  # a class may read what a lecturer unpacks
+            archive.writestr(entry, text, zipfile.ZIP_DEFLATED)
 
 
 def _readme(lessons: Sequence[Lesson], package: str) -> str:
-    rows = [f"- **Lesson {x.number}: {x.title}** ({x.minutes} minutes). {x.goal}" for x in lessons]
+    rows = [f"- **Lesson {x.number}: {x.title}** ({x.minutes} minutes): {x.goal}" for x in lessons]
     commands = [f"minigan lesson check {x.number} ." for x in lessons]
     title = "Lesson" if len(lessons) == 1 else "Lessons"
     title += " " + ", ".join(x.number for x in lessons)
