@@ -18,6 +18,7 @@ is, and the functions at the top of the file take memory for it.
 import numpy as np
 
 from minigan.kernels.jit import njit
+from minigan.kernels.products import multiply
 
 PATCH_BYTES = 2**19  # of patches at a time: a quarter of a usual second-level cache
 SMALL = 10**6  # multiplications: up to here, OpenBLAS multiplies without rearranging the matrices first
@@ -80,7 +81,7 @@ def conv2d_into(y, x, w, down, right, top, left, patch_bytes):
         n = min(step, len(x) - start)
         rows = patches[: n * places]
         _gather_patches(rows, x[start : start + n], frame, w.shape[2], height, width, down, right, top, left)
-        np.dot(rows, matrix, product[: n * places])
+        multiply(product[: n * places], rows, matrix)
         for k in range(n):
             _from_frame(y[start + k], by_image[k], 0, 0)
 
@@ -96,7 +97,7 @@ def conv_transpose2d_into(x, y, w, down, right, top, left, patch_bytes):
     for start in range(0, len(y), step):
         n = min(step, len(y) - start)
         rows = patches[: n * height * width]
-        np.dot(_columns(memory, y[start : start + n]).T, matrix, rows)
+        multiply(rows, _columns(memory, y[start : start + n]).T, matrix)
         by_image = rows.reshape(n, height, width, w.shape[2], -1)
         for k in range(n):
             frame[...] = 0
@@ -117,7 +118,7 @@ def conv2d_weight_into(w, x, y, down, right, top, left, patch_bytes):
         n = min(step, len(x) - start)
         rows = patches[: n * height * width]
         _gather_patches(rows, x[start : start + n], frame, kh, height, width, down, right, top, left)
-        np.dot(_columns(memory, y[start : start + n]), rows, part)
+        multiply(part, _columns(memory, y[start : start + n]), rows)
         total += part
     entries = total.reshape(o, kh, kw, c)
     for k in range(o):

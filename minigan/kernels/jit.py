@@ -1,7 +1,7 @@
 """The one wrapper that owns every Numba flag.
 
-Nothing is compiled at import: a kernel compiles at its first call and is kept on disk, until its own file or
-`elementwise.py` changes. So a kernel may call compiled functions of these two files, and of no other.
+Nothing is compiled at import: a kernel compiles at its first call and is kept on disk, until its own file or one of
+`CALLED` changes. So a kernel may call compiled functions of these files, and of no other.
 """
 
 from pathlib import Path
@@ -11,7 +11,7 @@ import numpy as np
 from numba import types
 from numba.extending import overload
 
-CALLED = Path(__file__).parent / "elementwise.py"  # whose functions the kernels of other files call
+CALLED = [Path(__file__).parent / name for name in ("elementwise.py", "products.py", "tiles.py")]
 FASTMATH = ("nsz", "arcp", "contract", "afn")
 
 
@@ -25,7 +25,7 @@ def njit(kernel=None, *, fastmath=FASTMATH, cache=True):
         return lambda k: njit(k, fastmath=fastmath, cache=cache)
     compiled = numba.njit(error_model="numpy", fastmath=set(fastmath), cache=cache, nogil=True)(kernel)
     if cache:
-        _watch_elementwise(compiled)
+        _watch_called(compiled)
     return compiled
 
 
@@ -43,13 +43,13 @@ def by_precision(single, double):
     return function
 
 
-def _watch_elementwise(compiled):
-    """Make a kernel on disk out of date when `elementwise.py` changes; of itself, Numba watches the kernel's file only.
+def _watch_called(compiled):
+    """Make a kernel on disk out of date when a file of `CALLED` changes, too; Numba watches the kernel's own only.
 
     Numba has no public way to say so. Where the attribute is another one, kernels are kept as Numba keeps them, and
-    whoever changes `elementwise.py` has to delete ``minigan/kernels/__pycache__``.
+    whoever changes such a file has to delete ``minigan/kernels/__pycache__``.
     """
     file = getattr(getattr(compiled, "_cache", None), "_cache_file", None)
     if hasattr(file, "_source_stamp"):
-        called = CALLED.stat()
-        file._source_stamp = (file._source_stamp, called.st_mtime, called.st_size)
+        called = [(stat.st_mtime, stat.st_size) for stat in map(Path.stat, CALLED)]
+        file._source_stamp = (file._source_stamp, *called)

@@ -1,8 +1,33 @@
-"""Matrix products into memory that is there already, for compiled steps. Plain arrays; no autodiff here."""
+"""Matrix products into memory that is there already, for kernels and compiled steps. Plain arrays; no autodiff here."""
 
 import numpy as np
+from numba import types
+from numba.extending import overload
 
 from minigan.kernels.jit import njit
+from minigan.kernels.tiles import COLUMNS, TILES, product
+
+# Multiplications between which the tiles are ahead: below, a call costs more than it brings; above, BLAS has threads.
+FEWEST, MOST = 2**18, 2**24
+
+
+def multiply(out, x, y):
+    """out = x y, (N, M) from (N, K) and (K, M), each in C or F order: by our own tiles where they are faster."""
+    np.dot(x, y, out)
+
+
+@overload(multiply, jit_options={"error_model": "numpy"})
+def _(out, x, y):
+    def by_tiles(out, x, y):
+        if FEWEST <= x.size * y.shape[1] < MOST and 2 * y.shape[1] >= COLUMNS:
+            product(out, x, y)
+        else:
+            np.dot(x, y, out)
+
+    def by_blas(out, x, y):
+        np.dot(x, y, out)
+
+    return by_tiles if TILES and out.dtype == types.float32 else by_blas
 
 
 @njit
@@ -10,10 +35,10 @@ def matmul(out, x, y):
     """out = x y, of two matrices, (N, K) and (K, M), or of B pairs of them, (B, N, K) and (B, K, M)."""
     if x.ndim == 3:
         for b in range(len(x)):
-            np.dot(np.ascontiguousarray(x[b]), np.ascontiguousarray(y[b]), out[b])
+            multiply(out[b], np.ascontiguousarray(x[b]), np.ascontiguousarray(y[b]))
     elif x.shape[1] == 1:
         for i in range(out.shape[0]):
             for j in range(out.shape[1]):
                 out[i, j] = x[i, 0] * y[0, j]
     else:
-        np.dot(x, y, out)
+        multiply(out, x, y)

@@ -15,7 +15,7 @@ def test_a_kernel_on_disk_is_found_until_the_functions_that_it_may_call_change(t
     called, file = tmp_path / "called.py", tmp_path / "kernel.py"
     called.write_text("first")
     file.write_text("from minigan.kernels.jit import njit\n\n\n@njit\ndef double(x):\n    return 2 * x\n")
-    monkeypatch.setattr(jit, "CALLED", called)
+    monkeypatch.setattr(jit, "CALLED", [called])
 
     def run():
         spec = importlib.util.spec_from_file_location("kernel_on_disk", file)

@@ -1,0 +1,65 @@
+"""Products by tiles, against NumPy in float64: sizes around the edges of tiles, strips and depths, in all orders."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from minigan.kernels import tiles
+from minigan.kernels.products import FEWEST, MOST, matmul
+
+needs_tiles = pytest.mark.skipif(not tiles.TILES, reason="no AVX-512 here, or NUMBA_DISABLE_JIT is set")
+SIZES = st.one_of(st.integers(1, 20), st.sampled_from([31, 32, 33, 48, 63, 64, 65, 127, 128, 129, 130, 200, 257]))
+
+
+def _matrix(rng, shape, order):
+    a = rng.standard_normal(shape[::-1] if order == "F" else shape, dtype=np.float32)
+    return a.T if order == "F" else a
+
+
+@needs_tiles
+@given(SIZES, SIZES, SIZES, st.sampled_from(["CC", "CF", "FC", "FF"]), st.integers(0, 2**32 - 1))
+def test_tiles_multiply_as_numpy_does(N, K, M, orders, seed):
+    rng = np.random.default_rng(seed)
+    x, y = _matrix(rng, (N, K), orders[0]), _matrix(rng, (K, M), orders[1])
+    frame = np.full((N + 2, M), np.nan, np.float32)
+    tiles.product(frame[1:-1], x, y)
+    assert np.isnan(frame[[0, -1]]).all()  # nothing is written beside the product
+    exact, most = x.astype(np.float64) @ y, np.abs(x).astype(np.float64) @ np.abs(y)
+    assert (np.abs(frame[1:-1] - exact) <= 2**-24 * (K + 2) * most).all()  # Higham, 2002, section 3.5
+
+
+@needs_tiles
+def test_tiles_take_parts_of_matrices():
+    rng = np.random.default_rng(0)
+    x, y = rng.standard_normal((40, 150), dtype=np.float32), rng.standard_normal((150, 90), dtype=np.float32)
+    out = np.zeros((40, 70), np.float32)
+    tiles.product(out[5:33, 3:63], x[5:33, 7:140], y[7:140, 20:80])
+    np.testing.assert_allclose(out[5:33, 3:63], x[5:33, 7:140] @ y[7:140, 20:80], rtol=1e-4, atol=1e-4)
+    out[5:33, 3:63] = 0
+    assert not out.any()
+
+
+@needs_tiles
+def test_what_is_not_finite_stays_so():
+    x, y = np.ones((12, 128), np.float32), np.ones((128, 64), np.float32)
+    x[3, 5], y[100, 60] = np.nan, np.inf
+    out = np.empty((12, 64), np.float32)
+    tiles.product(out, x, y)
+    assert np.isnan(out[3]).all() and np.isinf(out[[0, 11], 60]).all() and (out[0, :60] == 128).all()
+
+
+@pytest.mark.parametrize("dtype", ["f4", "f8"])
+@pytest.mark.parametrize("sizes", [(3, 5, 2), (64, 1, 70), (90, 80, 70), (260, 300, 250)])
+def test_matmul_is_a_product_whoever_computes_it(dtype, sizes):
+    N, K, M = sizes
+    rng = np.random.default_rng(0)
+    x, y = rng.standard_normal((N, K)).astype(dtype), rng.standard_normal((K, M)).astype(dtype)
+    out = np.empty((N, M), dtype)
+    for a, b in ((x, y), (x, np.asfortranarray(y)), (np.asfortranarray(x), y)):
+        matmul(out, a, b)
+        np.testing.assert_allclose(out, x @ y, rtol=0, atol=100 * np.finfo(dtype).eps * np.sqrt(K))
+
+
+def test_the_sizes_above_reach_both_ways_of_computing():
+    assert 64 * 1 * 70 < FEWEST <= 90 * 80 * 70 < MOST < 260 * 300 * 250
