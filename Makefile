@@ -43,7 +43,7 @@ bench: .venv/.has-parity  ## compare with PyTorch and JAX, side by side in one r
 	@$(PY) -m benchmarks $(ARGS)
 
 clean:  ## remove .venv and everything else that can be made again; runs/ stays
-	rm -rf .venv build dist docs/_build docs/_lessons docs/course docs/solutions.rst .pytest_cache .ruff_cache .mypy_cache .import_linter_cache .hypothesis
+	rm -rf .venv build dist docs/_build docs/_lessons docs/course docs/_examples docs/gallery docs/solutions.rst .pytest_cache .ruff_cache .mypy_cache .import_linter_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # ---- the environment: one stamp file per set of packages, renewed when pyproject.toml changes ----

@@ -159,7 +159,18 @@ class Optimiser:
 
 
 class SGD(Optimiser):
-    """Gradient descent with heavy-ball momentum: u <- momentum u + g, p <- p - lr u (Polyak, 1964; PyTorch's form)."""
+    """Gradient descent with heavy-ball momentum: u <- momentum u + g, p <- p - lr u (Polyak, 1964; PyTorch's form).
+
+    Examples
+    --------
+    >>> import minigan as mg
+    >>> x = mg.tensor([1.0, -2.0], requires_grad=True)
+    >>> optimiser = mg.optim.SGD([x], lr=0.1)
+    >>> mg.sum(x * x).backward()
+    >>> optimiser.step()
+    >>> x.data.round(3)  # x - 0.1 times 2 x
+    array([ 0.8, -1.6], dtype=float32)
+    """
 
     state_names = ("velocity",)
     update = staticmethod(writes.sgd_update)
@@ -173,10 +184,25 @@ class SGD(Optimiser):
 
 
 class Adam(Optimiser):
-    """Adam (Kingma & Ba, 2015, algorithm 1).
+    r"""Adam (Kingma & Ba, 2015, algorithm 1).
 
-    m <- b1 m + (1-b1) g,  v <- b2 v + (1-b2) g^2,  p <- p - lr m' / (sqrt(v') + eps), with m' = m / (1 - b1^t) and
-    v' = v / (1 - b2^t): averages that start at 0, corrected for it.
+    .. math::
+
+        m &\leftarrow \beta_1 m + (1 - \beta_1) \, g, & m' &= m / (1 - \beta_1^t) \\
+        v &\leftarrow \beta_2 v + (1 - \beta_2) \, g^2, & v' &= v / (1 - \beta_2^t) \\
+        p &\leftarrow p - \eta \, m' / (\sqrt{v'} + \epsilon)
+
+    with the averages m and v, which start at 0, corrected for it.
+
+    Examples
+    --------
+    >>> import minigan as mg
+    >>> x = mg.tensor([1.0, -2.0], requires_grad=True)
+    >>> optimiser = mg.optim.Adam([x], lr=0.1)
+    >>> mg.sum(x * x).backward()
+    >>> optimiser.step()
+    >>> x.data.round(3)  # the first step has the length lr, whatever the gradient's
+    array([ 0.9, -1.9], dtype=float32)
     """
 
     state_names = ("m", "v")
@@ -192,7 +218,10 @@ class Adam(Optimiser):
 
 
 class RMSProp(Optimiser):
-    """RMSProp (Tieleman & Hinton, 2012): v <- alpha v + (1-alpha) g^2, p <- p - lr g / (sqrt(v) + eps)."""
+    r"""RMSProp (Tieleman & Hinton, 2012).
+
+    .. math:: v \leftarrow \alpha v + (1 - \alpha) \, g^2, \qquad p \leftarrow p - \eta \, g / (\sqrt v + \epsilon)
+    """
 
     state_names = ("v",)
     update = staticmethod(writes.rmsprop_update)
@@ -212,6 +241,17 @@ class EMA:
     ----------
     module : Module
         A copy of the module with the averaged parameters; buffers are copied as they are.
+
+    Examples
+    --------
+    >>> import minigan as mg
+    >>> layer = mg.nn.Dense(1, 1, bias=False)
+    >>> layer.weight.assign([[0.0]])
+    >>> average = mg.optim.EMA(layer, decay=0.9)
+    >>> layer.weight.assign([[1.0]])
+    >>> average.update()
+    >>> average.module.weight.data.round(3)
+    array([[0.1]], dtype=float32)
     """
 
     def __init__(self, module, decay):
@@ -248,6 +288,16 @@ def clip_grad_norm(params, max_norm):
     -------
     0-d Tensor
         The norm before.
+
+    Examples
+    --------
+    >>> import minigan as mg
+    >>> x = mg.tensor([3.0, 4.0], requires_grad=True)
+    >>> mg.sum(x * x).backward()  # (6, 8)
+    >>> mg.optim.clip_grad_norm([x], 1.0).item()
+    10.0
+    >>> x.grad.data.round(3)
+    array([0.6, 0.8], dtype=float32)
     """
     with_grad = [p for p in _listed(params) if p.grad is not None]
     if not with_grad:

@@ -84,6 +84,12 @@ def r1(discriminator, real):
         If there is no sample.
     GraphError
         If D's logits do not depend on its input.
+
+    Examples
+    --------
+    >>> import minigan as mg
+    >>> mg.penalties.r1(lambda x: 3.0 * x, [[1.0], [2.0]])  # the slope is 3 everywhere
+    tensor(9.)
     """
     return _at(discriminator, _constant(real), squared_gradient)
 
@@ -116,6 +122,13 @@ def wgan_gp(discriminator, real, fake, rng):
         If the shapes differ, or there is no sample.
     GraphError
         If D's logits do not depend on its input.
+
+    Examples
+    --------
+    >>> import minigan as mg
+    >>> rng = mg.random.default_rng(0)
+    >>> mg.penalties.wgan_gp(lambda x: 3.0 * x, [[1.0]], [[0.0]], rng)  # (3 - 1)^2
+    tensor(4.)
     """
     real, fake = _constant(real), _constant(fake)
     if real.shape != fake.shape:

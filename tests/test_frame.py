@@ -92,7 +92,10 @@ def python_blocks(page):
     return blocks
 
 
-@pytest.mark.parametrize("page", ["README.md", "docs/getting-started.md"])
+PAGES_THAT_RUN = ["getting-started.md", "engine.md", "losses.md", "training.md", "index.md"]
+
+
+@pytest.mark.parametrize("page", ["README.md", *(f"docs/{page}" for page in PAGES_THAT_RUN)])
 def test_code_of_a_page_runs(page, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     namespace = {}

@@ -23,7 +23,7 @@ class NumericalDerivative(NamedTuple):
 def directional_derivative(f: Function, x: Any, v: Any, method: str = "numerical") -> Any:
     """Return the derivative of `f` at `x` in the direction `v`: the rate at which f changes when x moves along v.
 
-    .. math:: D_v f(x) = \\\\lim_{t \\\\to 0} (f(x + t v) - f(x)) / t = \\\\langle \\\\nabla f(x), v \\\\rangle
+    .. math:: D_v f(x) = \\lim_{t \\to 0} (f(x + t v) - f(x)) / t = \\langle \\nabla f(x), v \\rangle
 
     Parameters
     ----------
@@ -48,8 +48,8 @@ def directional_derivative(f: Function, x: Any, v: Any, method: str = "numerical
 
     Examples
     --------
-    >>> import numpy as np
-    >>> value, error = directional_derivative(np.sin, 0.0, 1.0)
+    >>> import minigan as mg
+    >>> value, error = mg.directional_derivative(np.sin, 0.0, 1.0)
     >>> abs(value - 1) <= error < 1e-9
     True
     """

@@ -76,8 +76,9 @@ def check_gradients(
     Examples
     --------
     >>> import numpy as np
-    >>> report = check_gradients(lambda x: np.sum(x**3), np.array([1.0, 2.0]), grad=lambda x: -3 * x**2,
-    ...                          raise_on_failure=False)
+    >>> import minigan as mg
+    >>> report = mg.check_gradients(lambda x: np.sum(x**3), np.array([1.0, 2.0]), grad=lambda x: -3 * x**2,
+    ...                             raise_on_failure=False)
     >>> report.diagnosis
     'sign'
     """

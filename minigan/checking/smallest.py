@@ -49,6 +49,7 @@ def smallest_failure(
     Examples
     --------
     >>> import numpy as np
+    >>> from minigan.checking import smallest_failure
     >>> from minigan.checking.strategies import arrays
     >>> report = smallest_failure(lambda x: np.sum(np.abs(x)), arrays(), grad=np.ones_like)
     >>> report.inputs["x"].tolist()

@@ -142,6 +142,14 @@ def from_array(x, name="array"):
     ------
     DataError
         If `x` is empty, is no array of real numbers, or holds a value that is not finite or does not fit float32.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import minigan as mg
+    >>> data = mg.data.from_array(np.arange(12.0).reshape(6, 2))
+    >>> data.shape, data.sample(100, seed=0).shape
+    ((2,), (100, 2))
     """
     try:
         x = np.array(x)

@@ -12,7 +12,7 @@ import numpy as np
 
 from minigan.data.dataset import ImageDataset
 from minigan.errors import ConfigError
-from minigan.files import atomic_write, cache_folder
+from minigan.files import atomic_write, cache_folder, check_readable
 
 # Faces whose digits differ: no oblique beside its upright (the random shear makes those), none with a slashed zero.
 FACES = (
@@ -153,7 +153,10 @@ def _remember(folder, n, seed, labels):
 def _load(file, n):
     """Return the cached images, or None if there are none or the file is damaged (npz holds a checksum)."""
     try:
+        check_readable(file, 2 * n * SIDE * SIDE + 2**16)
         with open(file, "rb") as source, np.load(source, allow_pickle=False) as archive:
+            if archive.zip.getinfo("pixels.npy").file_size > n * SIDE * SIDE + 2**10:
+                return None  # what it claims to hold would be unpacked before it could be looked at
             pixels = archive["pixels"]
     except Exception:  # a damaged zip raises many kinds; none is worth more than drawing again
         return None

@@ -36,6 +36,15 @@ class Mixture:
     ------
     ConfigError
         If the shapes do not go together, or a width or weight is out of its range.
+
+    Examples
+    --------
+    >>> import minigan as mg
+    >>> data = mg.data.Mixture("pair", means=[[-1.0], [1.0]], stds=0.1)
+    >>> data.sample(3, seed=0).shape, data.mean
+    ((3, 1), 0.0)
+    >>> data.density([[0.0], [1.0]]).round(3)
+    array([0.   , 1.995])
     """
 
     def __init__(self, name, means, stds, weights=None):
@@ -125,6 +134,13 @@ def gaussian(mean=4.0, std=0.5):
     -------
     Mixture
         Of one component; items of shape ``(1,)``.
+
+    Examples
+    --------
+    >>> import minigan as mg
+    >>> x = mg.data.gaussian().sample(100_000, seed=0)
+    >>> round(float(x.mean()), 1), round(float(x.std()), 1)
+    (4.0, 0.5)
     """
     return Mixture("gaussian", [[mean]], std)
 
@@ -158,6 +174,15 @@ def ring(modes=8, radius=1.0, std=0.01):
     References
     ----------
     Srivastava et al., "VEEGAN: Reducing Mode Collapse in GANs using Implicit Variational Learning", 2017.
+
+    Examples
+    --------
+    >>> import minigan as mg
+    >>> mg.data.ring(modes=4).means.round(3) + 0.0
+    array([[ 1.,  0.],
+           [ 0.,  1.],
+           [-1.,  0.],
+           [ 0., -1.]])
     """
     # Not linspace(0, 2 pi, modes): it holds both 0 and 2 pi, which are one point, and a mode would be missing.
     angle = 2 * np.pi * np.arange(modes) / modes
@@ -180,6 +205,13 @@ def grid(std=0.05):
     References
     ----------
     Srivastava et al., "VEEGAN: Reducing Mode Collapse in GANs using Implicit Variational Learning", 2017.
+
+    Examples
+    --------
+    >>> import minigan as mg
+    >>> data = mg.data.grid()
+    >>> len(data.means), data.sample(10, seed=0).shape
+    (25, (10, 2))
     """
     ticks = [-4, -2, 0, 2, 4]
     return Mixture("grid", [(x, y) for x in ticks for y in ticks], std)

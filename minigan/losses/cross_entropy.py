@@ -128,6 +128,14 @@ def minimax(real_label=1.0):
     ------
     ConfigError
         If `real_label` is out of range.
+
+    Examples
+    --------
+    >>> import minigan as mg
+    >>> loss = mg.losses.minimax()
+    >>> _, g = loss.generator_grad(None, [-20.0])
+    >>> bool(-1e-8 < g[0] < 0)  # D is sure of this fake: next to nothing is left of the pull
+    True
     """
     return _classifier("minimax", real_label, saturating_generator, _saturating_grad)
 
@@ -139,6 +147,14 @@ def non_saturating(real_label=1.0):
     - G: mean softplus(-a_fake); gradient -(1 - p_fake)/n, strongest where D is sure of the fakes.
 
     At p = q: D's loss 2 log 2, G's log 2; with the label s, G's is -log(s/2).
+
+    Examples
+    --------
+    >>> import minigan as mg
+    >>> loss = mg.losses.non_saturating()
+    >>> _, g = loss.generator_grad(None, [-20.0])
+    >>> g  # D is sure of this fake: the strongest pull
+    array([-1.], dtype=float32)
     """
     return _classifier("non_saturating", real_label, non_saturating_generator, _non_saturating_grad)
 
@@ -173,6 +189,13 @@ def relativistic():
 
     Optimal discriminator: for the pair (x, y) the odds of "x is the real one" are p(x) q(y) / (q(x) p(y)), so
     D* = log p/q + c, with any constant c: only differences count. At p = q both losses are log 2.
+
+    Examples
+    --------
+    >>> import minigan as mg
+    >>> loss = mg.losses.relativistic()
+    >>> loss.discriminator([3.0], [1.0]).item() == loss.discriminator([12.0], [10.0]).item()
+    True
     """
     return Loss(
         "relativistic",

@@ -26,6 +26,15 @@ class Loss:
         Whether each real logit is compared with the fake one at its place: equal shapes are needed.
     real_in_generator : bool
         Whether the generator's loss looks at real logits; if not, pass ``real=None`` there.
+
+    Examples
+    --------
+    >>> import minigan as mg
+    >>> loss = mg.losses.get("non_saturating")
+    >>> round(loss.discriminator([1.0, -1.0], [0.0, 0.0]).item(), 3)  # logits of real and of fake samples
+    1.506
+    >>> loss.generator_grad(None, [0.0, 0.0])  # -(1 - p) / n
+    (None, array([-0.25, -0.25], dtype=float32))
     """
 
     name: str

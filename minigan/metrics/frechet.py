@@ -29,6 +29,14 @@ def frechet_distance(fake, real):
     ----------
     Heusel, Ramsauer, Unterthiner, Nessler & Hochreiter, "GANs Trained by a Two Time-Scale Update Rule Converge to a
     Local Nash Equilibrium", 2017, equation 6.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import minigan as mg
+    >>> x = np.random.default_rng(0).normal(size=(1000, 3))
+    >>> round(mg.metrics.frechet_distance(x, x + [1.0, 0.0, 0.0]), 6)  # the squared distance of the means
+    1.0
     """
     fake, real = as_rows(fake, real, name="frechet_distance", at_least=2)
     moments = [(x.mean(axis=0), np.cov(x, rowvar=False).reshape(x.shape[1], -1)) for x in (fake, real)]

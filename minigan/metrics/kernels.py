@@ -40,6 +40,13 @@ def mmd2(fake, real, *, bandwidths=None):
     References
     ----------
     Gretton, Borgwardt, Rasch, Schölkopf & Smola, "A Kernel Two-Sample Test", JMLR 2012.
+
+    Examples
+    --------
+    >>> import minigan as mg
+    >>> x, y = (mg.data.gaussian().sample(500, seed) for seed in (0, 1))
+    >>> mg.metrics.mmd2(x, y) < 0.01 < mg.metrics.mmd2(x + 1.0, y)
+    True
     """
     fake, real = as_rows(fake, real, name="mmd2", at_least=2)
     if bandwidths is None:

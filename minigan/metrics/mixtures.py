@@ -46,6 +46,14 @@ def mixture_quality(samples, means, std):
         If samples or means are no points of the plane, or there are none.
     ConfigError
         If `std` is not one positive number.
+
+    Examples
+    --------
+    >>> import minigan as mg
+    >>> data = mg.data.ring()
+    >>> half = [x for x in data.sample(2000, seed=0) if x[0] > 0.1]  # as a collapsed generator makes
+    >>> mg.metrics.mixture_quality(half, data.means, data.stds[0]).modes
+    3
     """
     samples, means = np.asarray(samples, float), np.asarray(means, float)
     if any(a.ndim != 2 or a.shape[1] != 2 or not len(a) for a in (samples, means)):

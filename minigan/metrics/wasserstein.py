@@ -15,6 +15,12 @@ def wasserstein1(a, b):
     Parameters
     ----------
     a, b : (N,) or (N, 1) and (M,) or (M, 1) arrays
+
+    Examples
+    --------
+    >>> import minigan as mg
+    >>> mg.metrics.wasserstein1([0.0, 1.0, 3.0], [5.0, 6.0, 8.0])  # everything moves by 5
+    5.0
     """
     return float(scipy.stats.wasserstein_distance(_line(a), _line(b)))
 
@@ -73,6 +79,13 @@ def sliced_wasserstein(fake, real, *, order=2, projections=256, seed=0):
     ----------
     Rabin, Peyré, Delon & Bernot, "Wasserstein Barycenter and its Application to Texture Mixing", 2011. Bonneel, Rabin,
     Peyré & Pfister, "Sliced and Radon Wasserstein Barycenters of Measures", 2015.
+
+    Examples
+    --------
+    >>> import minigan as mg
+    >>> x, y = mg.data.ring().sample(500, 0), mg.data.ring().sample(500, 1)
+    >>> mg.metrics.sliced_wasserstein(x, y) < mg.metrics.sliced_wasserstein(0.5 * x, y)
+    True
     """
     if not order >= 1 or projections < 1:
         raise ConfigError(f"sliced_wasserstein: order is {order}, projections {projections}; both must be 1 or more")

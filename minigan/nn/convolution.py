@@ -72,6 +72,14 @@ class Conv2d(_Convolution):
     -----
     Output size, and W' alike: H' = floor((H + 2 padding - kernel_size) / stride) + 1 (Dumoulin & Visin, 2016). With
     kernel 4, stride 2 and padding 1, H' = H / 2. The equation stands at `mg.ops.conv2d`.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import minigan as mg
+    >>> x = np.zeros((8, 1, 28, 28), np.float32)
+    >>> mg.nn.Conv2d(1, 16, kernel_size=4, stride=2, padding=1)(x).shape
+    (8, 16, 14, 14)
     """
 
     def __init__(self, in_channels, out_channels, kernel_size, stride=1, padding=0, bias=True, rng=None):
@@ -112,6 +120,14 @@ class ConvTranspose2d(_Convolution):
     -----
     Output size, and W' alike: H' = stride (H - 1) + kernel_size - 2 padding + output_padding (Dumoulin & Visin, 2016).
     With kernel 4, stride 2 and padding 1, H' = 2 H. The equation stands at `mg.ops.conv_transpose2d`.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import minigan as mg
+    >>> x = np.zeros((8, 16, 7, 7), np.float32)
+    >>> mg.nn.ConvTranspose2d(16, 1, kernel_size=4, stride=2, padding=1)(x).shape
+    (8, 1, 14, 14)
     """
 
     def __init__(

@@ -28,6 +28,14 @@ class Dense(Module):
     weight : (O, I) Parameter
     bias : (O,) Parameter or None
         Both start from U(-1/sqrt(I), 1/sqrt(I)), as PyTorch's Linear; `mg.nn.init` has others.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import minigan as mg
+    >>> layer = mg.nn.Dense(3, 2, rng=mg.random.default_rng(0))
+    >>> layer(np.ones((8, 3))).shape
+    (8, 2)
     """
 
     def __init__(self, in_features, out_features, bias=True, rng=None):
@@ -157,7 +165,17 @@ class FourierFeatures(Module):
 
 
 class Sequential(Module):
-    """One module after the other. A Dense layer takes the activation behind it into its own pass over memory."""
+    """One module after the other. A Dense layer takes the activation behind it into its own pass over memory.
+
+    Examples
+    --------
+    >>> import minigan as mg
+    >>> G = mg.nn.Sequential(mg.nn.Dense(4, 16), mg.nn.ReLU(), mg.nn.Dense(16, 2))
+    >>> G(mg.random.default_rng(0).normal((5, 4))).shape
+    (5, 2)
+    >>> sum(p.size for p in G.parameters())
+    114
+    """
 
     def __init__(self, *layers):
         for i, layer in enumerate(layers):

@@ -96,7 +96,7 @@ class _BatchNorm(Module):
 
 
 class BatchNorm1d(_BatchNorm):
-    """Batch normalisation of features (N, C), or of sequences (N, C, L) with channels before places.
+    r"""Batch normalisation of features (N, C), or of sequences (N, C, L) with channels before places.
 
     Parameters
     ----------
@@ -117,7 +117,9 @@ class BatchNorm1d(_BatchNorm):
 
     Notes
     -----
-    y = gamma (x - mean) / sqrt(var + eps) + beta (Ioffe & Szegedy, 2015, algorithm 1).
+    .. math:: y = \gamma \, \frac{x - \mathrm{mean}}{\sqrt{\mathrm{var} + \epsilon}} + \beta
+
+    (Ioffe & Szegedy, 2015, algorithm 1).
 
     In training, mean and var are those of the batch, per channel, over the m values of all other axes; the variance in
     the denominator is sum (x - mean)^2 / m, the one in the running statistics has m - 1. Gradients flow through both.
@@ -125,6 +127,17 @@ class BatchNorm1d(_BatchNorm):
 
     A sample's output then depends on its batch: the gradient that `mg.penalties.r1` takes is no longer each sample's
     own, which is why gradient penalties prefer layer normalisation (Gulrajani et al., 2017, section 4).
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import minigan as mg
+    >>> norm = mg.nn.BatchNorm1d(1)
+    >>> norm(np.array([[1.0], [3.0]], np.float32)).data.round(3)
+    array([[-1.],
+           [ 1.]], dtype=float32)
+    >>> norm.running_mean.data.round(3)  # a tenth of the way from 0 to 2
+    array([0.2], dtype=float32)
     """
 
     dims, shapes = (2, 3), "(N, C) or (N, C, L)"
@@ -137,7 +150,7 @@ class BatchNorm2d(_BatchNorm):
 
 
 class LayerNorm(Module):
-    """Normalisation of each sample over its own features.
+    r"""Normalisation of each sample over its own features.
 
     Parameters
     ----------
@@ -153,8 +166,20 @@ class LayerNorm(Module):
 
     Notes
     -----
-    y = gain (x - mean) / sqrt(var + eps) + bias, with var = mean (x - mean)^2 (Ba et al., 2016, eq. 4). Samples do not
-    mix, and training and evaluation are the same.
+    .. math::
+
+        y = \mathrm{gain} \, \frac{x - \mathrm{mean}}{\sqrt{\mathrm{var} + \epsilon}} + \mathrm{bias}, \qquad
+        \mathrm{var} = \mathrm{mean} \, (x - \mathrm{mean})^2
+
+    (Ba et al., 2016, eq. 4). Samples do not mix, and training and evaluation are the same.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import minigan as mg
+    >>> mg.nn.LayerNorm(2)(np.array([[1.0, 3.0], [-5.0, 5.0]], np.float32)).data.round(3)
+    array([[-1.,  1.],
+           [-1.,  1.]], dtype=float32)
     """
 
     def __init__(self, normalized_shape, eps=1e-5):
@@ -195,6 +220,16 @@ class Dropout(Module):
     -----
     y = x m / (1 - p), m ~ Bernoulli(1 - p) per element: E y = x, so that evaluation is the identity (Srivastava et
     al., 2014; this scaling is what section 10 there calls for, known as inverted dropout).
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import minigan as mg
+    >>> layer = mg.nn.Dropout(0.5, rng=0)
+    >>> sorted(set(layer(np.ones(100)).data.tolist()))
+    [0.0, 2.0]
+    >>> layer.eval()(np.ones(2)).data
+    array([1., 1.])
     """
 
     def __init__(self, p=0.5, rng=None):

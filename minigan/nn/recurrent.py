@@ -96,7 +96,9 @@ class _Recurrent(Module):
 
 
 class RNN(_Recurrent):
-    """Plain recurrent layers: h_t = tanh(W_ih x_t + b_ih + W_hh h_{t-1} + b_hh) (Elman, 1990).
+    r"""Plain recurrent layers (Elman, 1990).
+
+    .. math:: h_t = \tanh(W_{ih} x_t + b_{ih} + W_{hh} h_{t-1} + b_{hh})
 
     Parameters
     ----------
@@ -162,10 +164,15 @@ class RNN(_Recurrent):
 
 
 class LSTM(_Recurrent):
-    """Long short-term memory (Hochreiter & Schmidhuber, 1997; with the forget gate of Gers et al., 2000).
+    r"""Long short-term memory (Hochreiter & Schmidhuber, 1997; with the forget gate of Gers et al., 2000).
 
-    With (i, f, o) = sigma(W_ih x_t + b_ih + W_hh h_{t-1} + b_hh) and g = tanh of its own rows of the same:
-    c_t = f c_{t-1} + i g, h_t = o tanh(c_t). `mg.ops.lstm` is one layer, and returns the gates as well.
+    .. math::
+
+        a &= W_{ih} x_t + b_{ih} + W_{hh} h_{t-1} + b_{hh} = (a_i, a_f, a_g, a_o) \\
+        i, f, o &= \sigma(a_i), \sigma(a_f), \sigma(a_o), \qquad g = \tanh a_g \\
+        c_t &= f \, c_{t-1} + i \, g, \qquad h_t = o \tanh c_t
+
+    `mg.ops.lstm` is one layer, and returns the gates as well.
 
     Parameters
     ----------
@@ -179,6 +186,13 @@ class LSTM(_Recurrent):
     weight_hh_l0, ... : (4H, H) Parameter
     bias_ih_l0, bias_hh_l0, ... : (4H,) Parameter
         All start from U(-1/sqrt(H), 1/sqrt(H)), as in PyTorch.
+
+    Examples
+    --------
+    >>> import minigan as mg
+    >>> output, (h, c) = mg.nn.LSTM(2, 5)(mg.random.default_rng(0).normal((7, 4, 2)))
+    >>> output.shape, h.shape, c.shape
+    ((7, 4, 5), (1, 4, 5), (1, 4, 5))
     """
 
     gates = 4
@@ -210,10 +224,13 @@ class LSTM(_Recurrent):
 
 
 class GRU(_Recurrent):
-    """Gated recurrent units (Cho et al., 2014, with the reset gate behind the product, as in PyTorch).
+    r"""Gated recurrent units (Cho et al., 2014, with the reset gate behind the product, as in PyTorch).
 
-    With r, z = sigma(W_ih x_t + b_ih + W_hh h_{t-1} + b_hh), each of its own rows:
-    n = tanh(W_in x_t + b_in + r (W_hn h_{t-1} + b_hn)), h_t = (1 - z) n + z h_{t-1}.
+    .. math::
+
+        r, z &= \sigma(W_{ih} x_t + b_{ih} + W_{hh} h_{t-1} + b_{hh}), \quad \text{each of its own rows} \\
+        n &= \tanh(W_{in} x_t + b_{in} + r \, (W_{hn} h_{t-1} + b_{hn})) \\
+        h_t &= (1 - z) \, n + z \, h_{t-1}
 
     Parameters
     ----------

@@ -50,7 +50,7 @@ def draw(t, *, names=None, max_nodes=300):
     Examples
     --------
     >>> w = mg.tensor([2.0, 3.0], requires_grad=True)
-    >>> mg.draw(mg.sigmoid(w).sum(), names={"w": w})
+    >>> figure = mg.draw(mg.sigmoid(w).sum(), names={"w": w})
     """
     if not hasattr(t, "_node"):
         raise DTypeError(f"draw: expected a Tensor, got {type(t).__name__}")
