@@ -8,10 +8,13 @@ import io
 from pathlib import Path
 from statistics import median
 
+import numpy as np
+
 from benchmarks.contest import compare, cores
 from benchmarks.gan_step import LIBRARIES, best_ratio, chosen
 from benchmarks.tables import duration, table
 from benchmarks.workloads import Recurrent, plane
+from minigan.files import write_bytes
 
 PICTURE = Path(__file__).resolve().parents[1] / "docs" / "images" / "growth.png"
 
@@ -41,7 +44,7 @@ def measure(libraries, *, quick):
 
 
 def draw(found):
-    """Draw the median seconds per step against each size, both on logarithmic axes.
+    """Draw the median seconds per step against each size, both on logarithmic axes; a band holds half of the rounds.
 
     Parameters
     ----------
@@ -55,33 +58,36 @@ def draw(found):
 
     from minigan.plots.style import CYCLE, INK, new_figure, styled
 
-    colours = dict(zip(LIBRARIES, (CYCLE[0], INK, *CYCLE[1:4]), strict=True))
+    looks = dict(zip(LIBRARIES, zip((CYCLE[0], INK, *CYCLE[1:4]), "oX^vs", strict=True), strict=True))
 
     @styled
     def drawn():
-        fig = new_figure(7.2, 5.6)
-        axes = {}
+        fig = new_figure(7.2, 5.9)
+        lines = {}
         for ax, (axis, name) in zip(fig.subplots(2, 2).flat, NAMES.items(), strict=True):
             sizes = [size for other, size in found if other == axis]
-            for library, colour in colours.items():
-                pairs = [(n, median(times[library])) for n in sizes if library in (times := found[axis, n])]
-                if pairs:
-                    (axes[library],) = ax.plot(*zip(*pairs, strict=True), marker="o", markersize=4, color=colour)
-            ax.set(xscale="log", yscale="log", xlabel=name, ylabel="time per step")
+            for library, (colour, marker) in looks.items():
+                times = {n: found[axis, n][library] for n in sizes if library in found[axis, n]}
+                if times:
+                    low, middle, high = np.quantile(list(times.values()), [0.25, 0.5, 0.75], axis=1)
+                    (lines[library],) = ax.plot(list(times), middle, marker=marker, markersize=4.5, color=colour)
+                    ax.fill_between(list(times), low, high, color=colour, alpha=0.15, linewidth=0)
+            ax.set(xscale="log", yscale="log", xlabel=name)
             ax.set_xticks(sizes, [str(size) for size in sizes])
             ax.minorticks_off()
             ax.yaxis.set_major_locator(LogLocator(subs=(1, 3)))
             ax.yaxis.set_major_formatter(FuncFormatter(lambda seconds, _: _short(seconds)))
             ax.yaxis.set_minor_formatter(NullFormatter())
-        fig.legend(axes.values(), axes.keys(), loc="outside upper center", ncols=len(axes))
+        fig.supylabel("time of one training step", fontsize=11)
+        fig.legend(lines.values(), lines.keys(), loc="outside upper center", ncols=len(lines))
         return fig
 
     return drawn()
 
 
 def _short(seconds):
-    """Return a time on an axis: 100 us, 1 ms, 10 ms."""
-    for unit, scale in (("s", 1), ("ms", 1e-3), ("us", 1e-6)):
+    """Return a time on an axis: 100 µs, 1 ms, 10 ms."""
+    for unit, scale in (("s", 1), ("ms", 1e-3), ("µs", 1e-6)):
         if seconds >= 0.999 * scale:
             return f"{seconds / scale:.3g} {unit}"
     return f"{seconds:.1g} s"
@@ -119,5 +125,5 @@ def run(options):
         print(f"--quick: {PICTURE.name} stays as it is")
         return
     PICTURE.parent.mkdir(parents=True, exist_ok=True)
-    PICTURE.write_bytes(small_png(draw(found)))
+    write_bytes(PICTURE, small_png(draw(found)))
     print(f"picture: {PICTURE}")
