@@ -1,7 +1,9 @@
-"""Writing files so that a reader, or a crash, never meets half of one."""
+"""Writing files so that a reader, or a crash, never meets half of one; reading them without trusting their size."""
 
 import contextlib
+import errno
 import os
+import stat
 import tempfile
 from pathlib import Path
 
@@ -40,6 +42,24 @@ def write_bytes(path, data):
     """Write `data` (bytes or str) to `path`, atomically."""
     with atomic_write(path) as file:
         file.write(data.encode() if isinstance(data, str) else data)
+
+
+def check_readable(path, most):
+    """Raise OSError unless `path` is a regular file of at most `most` bytes: a pipe blocks, a giant fills memory."""
+    status = os.stat(path)
+    if stat.S_ISDIR(status.st_mode):
+        raise IsADirectoryError(errno.EISDIR, "is a folder, expected a file", str(path))
+    if not stat.S_ISREG(status.st_mode):
+        raise OSError(errno.EINVAL, "is not a regular file", str(path))
+    if status.st_size > most:
+        raise OSError(errno.EFBIG, f"has {status.st_size:,} bytes, no such file has more than {most:,}", str(path))
+
+
+def read_bytes(path, most):
+    """Return the content of the regular file `path`; OSError if there is none, or it has more than `most` bytes."""
+    check_readable(path, most)
+    with open(path, "rb") as file:
+        return file.read(most)
 
 
 def cache_folder():

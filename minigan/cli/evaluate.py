@@ -10,6 +10,7 @@ from minigan.cli.options import parse
 from minigan.errors import ConfigError
 from minigan.training import GAN, RunFolder, presets
 from minigan.training.evaluation import evaluate, keep
+from minigan.training.run import naming
 
 
 @dataclass
@@ -36,9 +37,10 @@ def main(args):
     if not 1 <= options.judges <= 1000:
         raise ConfigError(f"--judges is {options.judges}; expected 1 to 1000")
     run = RunFolder(options.run)
-    config = run.config()
-    gan = GAN.load(run.path)
-    measures = evaluate(gan, presets.dataset(config), judges=options.judges, progress=True)
+    with naming(run):
+        gan = GAN.load(run.path)
+        data = presets.dataset(gan.config)
+    measures = evaluate(gan, data, judges=options.judges, progress=True)
     for name, value in measures.items():
         print(f"{name:60}{value:.4g}")
     try:

@@ -8,6 +8,7 @@ import tyro
 from minigan.cli.options import parse
 from minigan.cli.train import run as train_into
 from minigan.training import GAN, RunFolder, presets
+from minigan.training.run import naming
 
 
 @dataclass
@@ -18,17 +19,22 @@ class Resume:
     ----------
     run : Path
         The run folder.
+    previous : bool
+        Begin with the checkpoint before the last one: the last is damaged, or was already on the way to divergence.
     report : bool
         Make report.html at the end.
     """
 
     run: tyro.conf.Positional[Path]
+    previous: bool = False
     report: bool = True
 
 
 def main(args):
     options = parse(Resume, args, "resume")
     run = RunFolder(options.run)
-    config = run.config()
-    gan = GAN.load(run.path) if run.has_checkpoint() else presets.build(config)
-    return train_into(gan, presets.dataset(config), run.path, options.report)
+    with naming(run):
+        begun = run.has_checkpoint() or options.previous
+        gan = GAN.load(run.path, previous=options.previous) if begun else presets.build(run.config())
+        data = presets.dataset(gan.config)
+    return train_into(gan, data, run.path, options.report)

@@ -7,7 +7,7 @@ from pathlib import Path
 from minigan.cli import fail
 from minigan.cli.options import parse
 from minigan.errors import ConfigError
-from minigan.training import presets
+from minigan.training import GAN, RunFolder, presets
 from minigan.training.config import Config
 
 
@@ -21,12 +21,16 @@ class Train:
         The options of the run.
     out : Path, optional
         The run folder; default: runs/PRESET-TIME-SEED.
+    resume : bool
+        Go on with the run in --out, if one is there; begin it otherwise. The options must be those it was begun with,
+        but for steps, data, log-every, checkpoints and snapshots.
     report : bool
         Make report.html at the end.
     """
 
     config: Config
     out: Path | None = None
+    resume: bool = False
     report: bool = True
 
 
@@ -45,9 +49,12 @@ def main(args):
         raise ConfigError(f"the preset is the first word: minigan train {config.preset}")
     if config.data:
         config = presets.replace(config, data=str(Path(config.data).absolute()))
+    if options.resume and options.out is None:
+        raise ConfigError("which run is to go on? Name its folder: --resume --out DIR")
     out = options.out or Path("runs") / f"{name}-{time.strftime('%Y%m%d-%H%M%S')}-{config.seed}"
     data = presets.dataset(config)
-    return run(presets.build(config), data, out, options.report)
+    begun = options.resume and RunFolder(out).has_checkpoint()
+    return run(GAN.load(out, config=config) if begun else presets.build(config), data, out, options.report)
 
 
 def run(gan, data, out, report=True):

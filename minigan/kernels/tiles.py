@@ -28,7 +28,7 @@ from numba.extending import intrinsic
 from minigan.blas import NEEDED, processor_flags
 from minigan.kernels.jit import njit
 
-TILES = processor_flags() >= NEEDED and not numba.config.DISABLE_JIT
+TILES = processor_flags() >= NEEDED and not getattr(numba.config, "DISABLE_JIT", False)
 
 LANES = 16  # numbers in a register
 ROWS, COLUMNS = 6, 64  # of a tile: 6 x 4 registers for C, 4 for B, of the 32 that there are

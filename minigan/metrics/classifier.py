@@ -25,7 +25,7 @@ from minigan import data as datasets
 from minigan import nn, ops, optim, random
 from minigan.engine import Tensor, no_grad
 from minigan.errors import ConfigError, DataError, MiniganError, ShapeError
-from minigan.files import atomic_write, cache_folder
+from minigan.files import atomic_write, cache_folder, check_readable
 from minigan.progress import progress_bar
 
 PART = 500  # images that pass the network at once outside training
@@ -273,6 +273,7 @@ def _save(file, classifier, dataset, settings):
 def _load(file, key, classifier):
     """Give the cached weights to `classifier` and return it, or None if there are none or the file is damaged."""
     try:
+        check_readable(file, 2**30)
         with safetensors.safe_open(file, framework="numpy") as source:
             arrays = {name: source.get_tensor(name) for name in source.keys()}  # noqa: SIM118 (not a dict)
             facts = json.loads((source.metadata() or {})["minigan"])

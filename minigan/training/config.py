@@ -136,7 +136,7 @@ class Config:
         for field in dataclasses.fields(self):
             object.__setattr__(self, field.name, _of_type(field, getattr(self, field.name)))
         if self.loss not in [*losses.names(), "custom"]:
-            raise ConfigError(f"unknown loss {self.loss!r}; known are {', '.join(losses.names())}")
+            raise ConfigError(f"unknown loss {self.loss!r:.80}; known are {', '.join(losses.names())}")
         for name, low, high in _RANGES:
             value = getattr(self, name)
             if not math.isfinite(value):
@@ -161,6 +161,10 @@ class Config:
         """Return the options as the text of config.toml."""
         return tomli_w.dumps(dataclasses.asdict(self))
 
+    def decisive(self):
+        """Return, as a dict, the options that decide every number of the training: all but `FREE`."""
+        return {name: value for name, value in dataclasses.asdict(self).items() if name not in FREE}
+
     @classmethod
     def from_toml(cls, text, where="config.toml"):
         """Read the options back.
@@ -178,11 +182,27 @@ class Config:
         known = {field.name for field in dataclasses.fields(cls)}
         for what, names in (("has unknown", table.keys() - known), ("lacks the", known - table.keys() - _NEWER)):
             if names:
-                raise ConfigError(f"{where} {what} options {', '.join(sorted(names))}; is it damaged?")
+                raise ConfigError(f"{where} {what} options {some(names)}; is it damaged?")
         try:
             return cls(**table)
         except ConfigError as error:
             raise ConfigError(f"{where}: {error}") from error
+
+
+# Options that may change while a run goes on: how long it is, where its data lies, and what is written down.
+FREE = {"steps", "data", "log_every", "checkpoints", "snapshots"}
+
+
+def differences(old, new):
+    """Return in which options two configs differ, as ``lr_g 0.1 -> 0.2, ema 0.0 -> 0.9``; "" if in none that decide."""
+    old, new = old.decisive(), new.decisive()
+    return ", ".join(f"{name} {old[name]!r} -> {new[name]!r}" for name in new if old[name] != new[name])
+
+
+def some(names, most=5):
+    """Return the first of many names, sorted, in a form that is safe to print."""
+    names = sorted(name if name.isprintable() and len(name) < 80 else f"{name!r:.80}" for name in names)
+    return ", ".join(names[:most]) + (f" and {len(names) - most} more" if len(names) > most else "")
 
 
 # Options that run folders of earlier versions lack; each default is to do nothing.
@@ -236,5 +256,5 @@ def _of_type(field, value):
     if kind is float and type(value) is int:
         return float(value)
     if type(value) is not kind:
-        raise ConfigError(f"{field.name} is {value!r}; expected {kind.__name__}")
+        raise ConfigError(f"{field.name} is {value!r:.60}; expected {kind.__name__}")
     return value

@@ -14,12 +14,13 @@ from minigan.engine import Tensor, modes, no_grad
 from minigan.errors import CheckpointError, ConfigError, DataError, ShapeError
 from minigan.progress import progress_bar
 from minigan.training import remedies, schedules
+from minigan.training import state as states
 from minigan.training.config import Config
 from minigan.training.interrupts import interrupts_noted
 from minigan.training.journal import Journal, in_short
 from minigan.training.live import live_pictures
 from minigan.training.players import Players
-from minigan.training.run import RunFolder
+from minigan.training.run import RunFolder, naming
 
 PART = 1000  # samples that pass a network at once outside training
 WORTH_COMPILING = 500  # steps: compiling takes as long as some hundred of them
@@ -67,6 +68,7 @@ class GAN(Players):
         known = [field.name for field in dataclasses.fields(Config)]
         if unknown := [name for name in options if name not in known]:
             raise ConfigError(f"GAN: unknown option {', '.join(unknown)}; known are {', '.join(known)}")
+        self.planned = config is not None or "steps" in options  # how long the whole run is; else `fit` says it
         config = dataclasses.replace(config or Config(), **options)
         super().__init__(generator, discriminator, _loss(loss, config), config)
         self.centre, self.scale = 0.0, 1.0  # of the data: networks see (x - centre) / scale
@@ -84,7 +86,8 @@ class GAN(Players):
         ----------
         data : dataset of `mg.data`, or array (N, ...)
         steps : int, optional
-            How many steps from here; by default as many as the configuration still wants.
+            How many from here; by default as many as the configuration still wants. Where that names its steps (as an
+            option, a preset or a loaded run do), fewer are a portion: rates, penalties and noise follow the whole run.
         seed : int, optional
             Of the batches and the noise; by default the generator's state goes on from where it is.
         out : path-like, optional
@@ -110,8 +113,9 @@ class GAN(Players):
         """
         if steps is not None and steps < 1:
             raise ConfigError(f"fit: steps is {steps}; it must be at least 1")
-        if steps is not None:
-            self.config = dataclasses.replace(self.config, steps=self.step + steps)
+        stop = self.config.steps if steps is None else self.step + steps
+        if stop > self.config.steps or not self.planned:
+            self.config = dataclasses.replace(self.config, steps=stop)
         if seed is not None:
             self.config = dataclasses.replace(self.config, seed=seed)
             self.rng = random.default_rng(self.config.seed)
@@ -120,22 +124,21 @@ class GAN(Players):
             self.centre, self.scale = _centre_and_scale(data)
         self._try_shapes(data)
         with interrupts_noted() as interrupted, self._opened(out) as run:
-            self._train(data, Journal(self, run), interrupted, progress)
+            self._train(data, Journal(self, run), stop, interrupted, progress)
         return self
 
-    def _train(self, data, journal, interrupted, progress):
-        total = self.config.steps
-        bar = progress_bar(total=total, initial=self.step, unit="step", disable=not progress)
+    def _train(self, data, journal, stop, interrupted, progress):
+        bar = progress_bar(total=stop, initial=self.step, unit="step", disable=not progress)
         quiet = np.errstate(all="ignore")  # the journal looks for what is not finite
         with self._few_threads(self.config.batch_size), quiet, bar:
             journal.begin()
             show = live_pictures(data) if progress else lambda gan: None
             if self.compiles:
                 bar.set_postfix_str("compiling the step, some seconds")
-            while self.step < total and not interrupted():
+            while self.step < stop and not interrupted():
                 outcome = self.train_step(*(self._batch(data) for _ in range(self.config.d_steps)))
                 self.step += 1
-                if self.step % self.config.log_every == 0 or self.step == total:
+                if self.step % self.config.log_every == 0 or self.step == self.config.steps:
                     bar.set_postfix(in_short(journal.log(outcome)), refresh=False)
                 bar.update()
                 journal.keep()
@@ -275,7 +278,7 @@ class GAN(Players):
             Journal(self, run).begin()
 
     @classmethod
-    def load(cls, run, generator=None, discriminator=None, *, loss=None):
+    def load(cls, run, generator=None, discriminator=None, *, loss=None, config=None, previous=False):
         """Read a GAN from the run folder `run`.
 
         Parameters
@@ -285,21 +288,28 @@ class GAN(Players):
             Networks of the same shapes as those that were saved; presets rebuild theirs.
         loss : losses.Loss, optional
             Needed where it is your own.
+        config : Config, optional
+            Options to go on with, if not the run's; only steps, data, log_every, checkpoints and snapshots may differ.
+        previous : bool
+            Take the checkpoint before the last one, which is damaged or on the way to divergence.
 
         Raises
         ------
         CheckpointError
-            If the folder has no checkpoint, the checkpoint is damaged, or it belongs to other networks.
+            If the folder has no checkpoint, or it is damaged, of other networks or of other options (and of which).
         ConfigError
             If the networks or the loss are your own and are not passed.
         """
         from minigan.training import presets  # presets build GANs
 
         run = RunFolder(run)
-        config = run.config()
-        arrays, state = run.load_checkpoint()
+        own = run.config()
+        arrays, state = run.load_checkpoint(previous)
+        config = config or own
+        states.check_options(state.get("options", own.decisive()), config, run)  # before large networks are built
         if generator is None or discriminator is None:
-            ready = presets.networks(config)
+            with naming(run):
+                ready = presets.networks(config)
             generator = ready[0] if generator is None else generator
             discriminator = ready[1] if discriminator is None else discriminator
         if loss is None and config.loss == "custom":
@@ -316,7 +326,7 @@ class GAN(Players):
             f"{part}.{name}": value for part, owner in self._parts() for name, value in owner.state_dict().items()
         }
         rest = {"step": self.step, "rng": self.rng.state, "centre": self.centre, "scale": self.scale}
-        return arrays, rest
+        return arrays, rest | {"options": self.config.decisive()}
 
     def load_state(self, arrays, rest, where="the checkpoint"):
         """Restore what `state` returned.
@@ -324,23 +334,19 @@ class GAN(Players):
         Raises
         ------
         CheckpointError
-            If it is the state of other networks, or holds nan or inf.
+            If it is the state of other networks or options, or holds nan or inf.
         """
-        if other := sorted(arrays.keys() ^ self.state()[0].keys()):
-            raise CheckpointError(f"{where} does not belong to these networks: only one has {', '.join(other)}")
-        if bad := [name for name, array in arrays.items() if not np.isfinite(array).all()]:
-            raise CheckpointError(f"{where} holds nan or inf in {', '.join(bad)}")
+        states.check_numbers(rest, where)
+        states.check_options(rest.get("options"), self.config, where)
+        states.check_arrays(arrays, self.state()[0], where)
         try:
             for part, owner in self._parts():
                 own = {k.removeprefix(f"{part}."): v for k, v in arrays.items() if k.startswith(f"{part}.")}
                 owner.load_state_dict(own)
             self.rng.state = rest["rng"]
-            self.step, self.centre, self.scale = int(rest["step"]), float(rest["centre"]), float(rest["scale"])
-            if not (self.step >= 0 and math.isfinite(self.centre) and 0 < self.scale < math.inf):
-                raise ValueError(f"step {self.step}, centre {self.centre}, scale {self.scale}")
-        except (KeyError, ShapeError, ValueError, TypeError, OverflowError) as error:
-            reason = error.args[0] if error.args else error
-            raise CheckpointError(f"{where} does not belong to these networks: {reason}") from error
+        except (KeyError, ValueError, TypeError, OverflowError, AttributeError) as error:
+            raise CheckpointError(f"{where} does not belong to these networks: {error}") from error
+        self.step, self.centre, self.scale = rest["step"], rest["centre"], rest["scale"]
 
     def _parts(self):
         parts = [

@@ -2,9 +2,12 @@
 
 import math
 
+import numpy as np
+
 from minigan import random
 from minigan.errors import TrainingDiverged
 from minigan.kernels.elementwise import sigmoid
+from minigan.training.config import some
 
 
 class Journal:
@@ -15,6 +18,7 @@ class Journal:
         self.noise = gan.latent.draw(random.default_rng([gan.config.seed, 1]), 64 if _makes_images(gan) else 2000)
         self.checkpoint_every = math.ceil(gan.config.steps / gan.config.checkpoints)
         self.snapshot_every = math.ceil(gan.config.steps / gan.config.snapshots) if gan.config.snapshots else None
+        self.saved = gan.step  # the step of the checkpoint that is there
 
     def begin(self):
         """Bring the folder to this GAN's step, so that a resumed run finds what it needs from now on."""
@@ -58,12 +62,18 @@ class Journal:
 
     def checkpoint(self):
         self._check_finite()
-        if self.run is not None:
-            self.run.save_checkpoint(*self.gan.state())
+        if self.run is None:
+            return
+        # Not one from an interrupt: the folder shall tell nothing of that once the run is over.
+        if self.saved != self.gan.step and self.saved % self.checkpoint_every == 0:
+            self.run.keep_previous()
+        self.run.save_checkpoint(*self.gan.state())
+        self.saved = self.gan.step
 
     def _check_finite(self):
         if not self.gan.is_finite():
-            self._diverged("a parameter, or an optimiser's average, is no longer finite")
+            bad = [name for name, array in self.gan.state()[0].items() if not np.isfinite(array).all()]
+            self._diverged(f"no longer finite: {some(bad)}")
 
     def _diverged(self, what):
         if self.run is not None:

@@ -83,7 +83,7 @@ NETWORKS = {
 def config(name):
     """Return the options of the preset `name`; ConfigError if there is none."""
     if name not in PRESETS:
-        raise ConfigError(f"unknown preset {name!r}; known are {', '.join(PRESETS)}")
+        raise ConfigError(f"unknown preset {name!r:.60}; known are {', '.join(PRESETS)}")
     return PRESETS[name]
 
 
@@ -91,7 +91,7 @@ def dataset(options):
     """Return the data of a preset's run."""
     name = config(options.preset).preset
     if options.data and not name.startswith("mnist"):
-        raise ConfigError(f"data is {options.data!r}, but {name} is drawn and reads no files; leave it out")
+        raise ConfigError(f"data is {options.data!r:.60}, but {name} is drawn and reads no files; leave it out")
     return data.mnist(options.data or None) if name.startswith("mnist") else getattr(data, name)()
 
 

@@ -15,7 +15,7 @@ from minigan.training.diagnosis import diagnose
 from minigan.training.evaluation import copies, is_quick, kept, quality
 from minigan.training.gan import GAN, as_dataset
 from minigan.training.interpret import interpolation, score_gradient, traversal
-from minigan.training.run import RunFolder, writing_to
+from minigan.training.run import RunFolder, naming, writing_to
 from minigan.training.symptoms import symptoms_of
 from minigan.training.words import describe
 
@@ -43,8 +43,9 @@ def write_report(run, *, gan=None, data=None):
 def make_report(run, *, gan=None, data=None):
     """Do what `write_report` does; return the page's path and the Diagnosis."""
     run = RunFolder(run)
-    gan = GAN.load(run.path) if gan is None else gan
-    data = presets.dataset(gan.config) if data is None else as_dataset(data)
+    with naming(run):
+        gan = GAN.load(run.path) if gan is None else gan
+        data = presets.dataset(gan.config) if data is None else as_dataset(data)
     snapshots = [pair for pair in run.snapshots() if pair[0] <= gan.step and _is_usable(pair[1], data)]
     symptoms = symptoms_of(gan, data, snapshots, run.divergence())
     diagnosis = diagnose(symptoms)
@@ -78,7 +79,7 @@ def _is_usable(snapshot, data):
     return (
         snapshot.shape[1:] == data.shape
         and len(snapshot)
-        and snapshot.dtype.kind == "f"
+        and snapshot.dtype == np.float32
         and np.isfinite(snapshot).all()
     )
 

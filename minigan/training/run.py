@@ -3,6 +3,7 @@
     config.toml              the options, once
     metrics.jsonl            one line of numbers every few steps
     checkpoint.safetensors   weights, optimisers, average, generator state: everything that the next step depends on
+    previous.safetensors     the checkpoint before that one, should it be damaged or already on the way to divergence
     snapshots/               samples from one fixed noise, over the run
     pictures as PNG, the animation, report.html
 
@@ -12,7 +13,10 @@ when a run is resumed, since the steps they tell of are done again.
 
 import errno
 import json
+import math
+import warnings
 import zlib
+from collections import deque
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -21,11 +25,14 @@ import numpy as np
 import safetensors
 import safetensors.numpy
 
-from minigan.errors import CheckpointError
-from minigan.files import atomic_write, write_bytes
-from minigan.training.config import Config
+from minigan.errors import CheckpointError, ConfigError
+from minigan.files import atomic_write, check_readable, read_bytes, write_bytes
+from minigan.training.config import Config, differences
 
 RECORD = {"step": int, "d_loss": float, "g_loss": float, "d_real": float, "d_fake": float}  # a line of metrics.jsonl
+MOST_OPTIONS, MOST_METRICS, MOST_SAMPLES = 2**16, 2**30, 2**30  # bytes that a file of that kind may have
+MOST_WEIGHTS = 2**34
+LAST, PREVIOUS = "checkpoint.safetensors", "previous.safetensors"
 
 
 @contextmanager
@@ -39,7 +46,17 @@ def writing_to(folder):
             raise CheckpointError(f"the disk of {folder} is full; free some space, {then}") from error
         if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
             raise CheckpointError(f"{folder} cannot be written to ({error.strerror}); choose another --out") from error
-        raise CheckpointError(f"{folder}: {error.strerror or error}") from error
+        raise CheckpointError(f"{error.filename or folder}: {error.strerror or error}") from error
+
+
+@contextmanager
+def naming(folder):
+    """Let what is wrong with options say whose options they are."""
+    try:
+        yield
+    except ConfigError as error:
+        path = str(folder.path / "config.toml")
+        raise error if str(error).startswith((str(folder), path)) else ConfigError(f"{path}: {error}") from error
 
 
 class RunFolder:
@@ -80,7 +97,15 @@ class RunFolder:
             raise CheckpointError(f"{self} is a file; choose another --out")
         if self.path.is_dir() and self._holds_something_else(config):
             hint = f"to go on with it: minigan resume {self}" if self.has_checkpoint() else "empty it first"
-            raise CheckpointError(f"{self} is not empty; choose another --out, or {hint}")
+            raise CheckpointError(f"{self} is not empty; choose another --out, or {hint}{self._other_than(config)}")
+
+    def _other_than(self, config):
+        """Say in which options the run that is here differs from `config`."""
+        try:
+            change = differences(self.config(), config)
+        except (CheckpointError, ConfigError):
+            return ""
+        return f". That run has other options: {change}" if change else ""
 
     def _holds_something_else(self, config):
         if self.has_checkpoint():
@@ -115,15 +140,17 @@ class RunFolder:
         """Read config.toml."""
         path = self.path / "config.toml"
         try:
-            return Config.from_toml(path.read_text(encoding="utf-8"), str(path))
+            return Config.from_toml(read_bytes(path, MOST_OPTIONS).decode(), str(path))
         except FileNotFoundError as error:
             raise CheckpointError(f"{self} is not a run folder: it has no config.toml") from error
-        except (OSError, UnicodeDecodeError) as error:
-            raise CheckpointError(f"{path} cannot be read: {error}") from error
+        except UnicodeDecodeError as error:
+            raise CheckpointError(f"{path} cannot be read: {error}; is it damaged?") from error
+        except OSError as error:
+            raise _unreadable(path, error) from error
 
     # -- checkpoint ---------------------------------------------------------------------------------------------
     def has_checkpoint(self):
-        return (self.path / "checkpoint.safetensors").exists()
+        return (self.path / LAST).exists()
 
     def save_checkpoint(self, arrays, state):
         """Write a checkpoint, atomically.
@@ -138,48 +165,70 @@ class RunFolder:
         rest = json.dumps({"state": state, "crc32": _checksum(arrays, state)}, sort_keys=True)
         data = safetensors.numpy.save(arrays, metadata={"minigan": rest})  # one entry: several come in random order
         with writing_to(self):
-            write_bytes(self.path / "checkpoint.safetensors", data)
+            write_bytes(self.path / LAST, data)
 
-    def load_checkpoint(self):
-        """Return (arrays, state) as they were saved.
+    def keep_previous(self):
+        """Keep the last checkpoint as the previous one, before the next is saved."""
+        if self.has_checkpoint():
+            with writing_to(self):
+                write_bytes(self.path / PREVIOUS, read_bytes(self.path / LAST, MOST_WEIGHTS))
+
+    def load_checkpoint(self, previous=False):
+        """Return (arrays, state) as they were saved: those of the last checkpoint, or of the one before it.
 
         Raises
         ------
         CheckpointError
             If there is no checkpoint, or it is damaged.
         """
-        path = self.path / "checkpoint.safetensors"
+        path = self.path / (PREVIOUS if previous else LAST)
         try:
+            check_readable(path, MOST_WEIGHTS)
             with safetensors.safe_open(path, framework="numpy") as file:
                 arrays = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (not a dict)
                 rest = json.loads((file.metadata() or {})["minigan"])
-            if _checksum(arrays, rest["state"]) != rest["crc32"]:
+            if _checksum(arrays, rest["state"]) != rest["crc32"] or not isinstance(rest["state"], dict):
                 raise ValueError("its checksum is wrong")
             return arrays, rest["state"]
         except FileNotFoundError as error:
-            raise CheckpointError(f"{self} has no checkpoint yet; start the run again with an empty folder") from error
+            what = "previous checkpoint" if previous else "checkpoint yet; start the run again with an empty folder"
+            raise CheckpointError(f"{self} has no {what}") from error
         except (OSError, safetensors.SafetensorError, KeyError, ValueError, TypeError, RecursionError) as error:
-            raise CheckpointError(f"{path} is damaged or not a checkpoint of minigan: {error}") from error
+            older = not previous and (self.path / PREVIOUS).exists()
+            hint = f"go on from the one before it: minigan resume {self} --previous" if older else "start the run again"
+            reason = str(error.args[-1] if isinstance(error, OSError | KeyError) and error.args else error)
+            reason = "".join(c if c.isprintable() else " " for c in reason[:200])  # it may quote the file
+            raise CheckpointError(f"{path} is damaged or not a checkpoint of minigan: {reason}; {hint}") from error
 
     # -- metrics and snapshots ----------------------------------------------------------------------------------
     def metrics(self):
-        """Return the records of metrics.jsonl as a list of dicts; lines that were cut off or damaged are left out."""
-        try:
-            lines = (self.path / "metrics.jsonl").read_text(encoding="utf-8", errors="replace").splitlines()
-        except FileNotFoundError:
-            return []
-        except OSError as error:
-            raise CheckpointError(f"{self.path / 'metrics.jsonl'} cannot be read: {error}") from error
-        return [record for record in map(_record, lines) if record is not None]
+        """Return the records of metrics.jsonl as a list of dicts, in order of their steps, one for each.
+
+        Lines that were cut off or damaged are left out.
+        """
+        records = [record for record in map(_record, self._lines()) if record is not None]
+        return [record for _, record in sorted({record["step"]: record for record in records}.items())]
 
     def divergence(self):
         """Return what was no longer finite when training stopped, or None if nothing was."""
         try:
-            *_, last = (self.path / "metrics.jsonl").read_text(encoding="utf-8", errors="replace").splitlines()
+            (last,) = deque(self._lines(), maxlen=1)
             what = json.loads(last)["diverged"]
-        except (OSError, ValueError, RecursionError, KeyError, TypeError):
+        except (ValueError, RecursionError, KeyError, TypeError):
             return None
-        return what if isinstance(what, str) else None
+        return what[:300] if isinstance(what, str) and what.isprintable() else None
+
+    def _lines(self):
+        """Yield the lines of metrics.jsonl; one that is too long for a record comes in pieces."""
+        path = self.path / "metrics.jsonl"
+        try:
+            check_readable(path, MOST_METRICS)
+            with open(path, "rb") as file:
+                yield from iter(lambda: file.readline(1000), b"")
+        except FileNotFoundError:
+            return
+        except OSError as error:
+            raise _unreadable(path, error) from error
 
     def append_metrics(self, record):
         with writing_to(self), open(self.path / "metrics.jsonl", "a", encoding="utf-8") as file:
@@ -195,11 +244,10 @@ class RunFolder:
     def snapshots(self):
         """Return the snapshots as a list of (step, samples), in order; damaged files are left out."""
         found = []
-        for path in (self.path / "snapshots").glob("*.npy"):
+        for path in (self.path / "snapshots").glob("[0-9]*.npy"):
             try:
-                with open(path, "rb") as file:
-                    found.append((int(path.stem), np.lib.format.read_array(file, allow_pickle=False)))
-            except (OSError, ValueError, EOFError, MemoryError):
+                found.append((int(path.stem), _samples(path)))
+            except Exception:  # a damaged header raises many kinds, those of Python's tokenizer too
                 continue
         return sorted(found, key=lambda pair: pair[0])
 
@@ -215,7 +263,7 @@ class RunFolder:
         with writing_to(self):
             write_bytes(self.path / "metrics.jsonl", "".join(json.dumps(record) + "\n" for record in history))
             for path in (self.path / "snapshots").glob("*.npy"):
-                if not path.stem.isdigit() or int(path.stem) > step:
+                if not (path.stem.isascii() and path.stem.isdigit()) or int(path.stem) > step:
                     path.unlink()
             for left_over in [*self.path.glob(".*.tmp"), *(self.path / "snapshots").glob(".*.tmp")]:
                 left_over.unlink()  # a file that a killed process had not finished
@@ -229,11 +277,30 @@ def _checksum(arrays, state):
     return crc
 
 
+def _samples(path):
+    """Return the float32 array in an npy file; ValueError if the file is not as long as its header says."""
+    check_readable(path, MOST_SAMPLES)
+    with open(path, "rb") as file, warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of a header that is damaged
+        np.lib.format.read_magic(file)
+        shape, fortran_order, dtype = np.lib.format.read_array_header_1_0(file)
+        if dtype != np.float32 or 4 * math.prod(shape) != path.stat().st_size - file.tell():
+            raise ValueError("no samples")
+        return np.fromfile(file, np.float32).reshape(shape, order="F" if fortran_order else "C")
+
+
 def _record(line):
     """Return the record in a line of metrics.jsonl, or None if it is none."""
     try:
         record = json.loads(line)
     except (ValueError, RecursionError):
         return None
-    fits = isinstance(record, dict) and all(type(record.get(key)) is kind for key, kind in RECORD.items())
-    return record if fits else None
+    if not isinstance(record, dict) or any(type(record.get(key)) is not kind for key, kind in RECORD.items()):
+        return None
+    in_range = 0 < record["step"] < 2**63 and 0 <= record["d_real"] <= 1 and 0 <= record["d_fake"] <= 1
+    finite = math.isfinite(record["d_loss"]) and math.isfinite(record["g_loss"])
+    return {key: record[key] for key in RECORD} if in_range and finite else None
+
+
+def _unreadable(path, error):
+    return CheckpointError(f"{path} cannot be read ({error.strerror or error}); is it damaged, or not yours?")

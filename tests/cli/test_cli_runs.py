@@ -12,7 +12,7 @@ import pytest
 
 from minigan import __version__
 from minigan.cli import sample
-from minigan.training import GAN, RunFolder, VirtualDataset
+from minigan.training import GAN, RunFolder, VirtualDataset, presets
 from minigan.training.diagnosis import NAMES
 from minigan.training.evaluation import kept
 from minigan.training.virtual import fingerprint
@@ -55,16 +55,52 @@ def test_the_same_seed_twice_is_the_same_bytes(process, undisturbed, tmp_path, c
         assert code == 0, err
         assert "training into" in out
         assert contents(tmp_path / folder) == undisturbed
-    assert len(undisturbed) == 3 + 31  # options, metrics, checkpoint, and snapshots every second step
+    assert len(undisturbed) == 4 + 31  # options, metrics, two checkpoints, and snapshots every second step
 
 
-@pytest.mark.parametrize("preset", ["mixture1d", "ring", "grid", "glyphs"])
-def test_other_presets_repeat_themselves(minigan, tmp_path, contents, preset):
+HEAVY = ["sines", "mnist-conv"]  # networks whose compilation takes the better part of a minute
+
+
+@pytest.fixture
+def digits(tmp_path):
+    """A folder with twenty images in the form of MNIST."""
+    (tmp_path / "data").mkdir()
+    pixels = np.random.default_rng(0).integers(0, 256, (20, 28, 28), np.uint8)
+    for name, values in (("images-idx3", pixels), ("labels-idx1", np.zeros(20, np.uint8))):
+        header = bytes([0, 0, 8, values.ndim]) + np.array(values.shape, ">u4").tobytes()
+        (tmp_path / f"data/train-{name}-ubyte").write_bytes(header + values.tobytes())
+    return tmp_path / "data"
+
+
+@pytest.mark.parametrize(
+    ("preset", "compiled"),
+    [(name, False) for name in presets.PRESETS]
+    + [
+        pytest.param(name, True, marks=pytest.mark.deep if name in HEAVY else pytest.mark.slow)
+        for name in presets.PRESETS
+    ],
+)
+def test_every_preset_repeats_itself_and_resumes(minigan, tmp_path, contents, digits, monkeypatch, preset, compiled):
+    """Bitwise: run twice, and stopped after three steps and resumed from two; another seed is another run."""
+
+    def interrupted():
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("minigan.training.gan.WORTH_COMPILING", 1)
+    options = ["--checkpoints", 2, "--snapshots", 2, "--log-every", 1, "--batch-size", 8]
+    options += [] if compiled else ["--no-compile"]
+    options += ["--data", digits] if preset.startswith("mnist") else []
     for folder in ("first", "second"):
-        assert minigan(*train(preset, 4, folder)).code == 0
-    assert minigan(*train(preset, 4, "other", "--seed", 1)).code == 0
-    first, second, other = (contents(tmp_path / folder) for folder in ("first", "second", "other"))
-    assert first == second
+        assert minigan(*train(preset, 4, folder, *options)).code == 0
+    step = GAN.train_step
+    with monkeypatch.context() as patch:
+        patch.setattr(GAN, "train_step", lambda self, *real: step(self, *real) if self.step < 3 else interrupted())
+        assert minigan(*train(preset, 4, "stopped", *options)).code == 130
+    assert RunFolder("stopped").load_checkpoint()[1]["step"] == 2
+    assert minigan("resume", "stopped", "--no-report").code == 0
+    assert minigan(*train(preset, 4, "other", *options, "--seed", 1)).code == 0
+    first, second, stopped, other = (contents(tmp_path / f) for f in ("first", "second", "stopped", "other"))
+    assert first == second == stopped
     assert first["checkpoint.safetensors"] != other["checkpoint.safetensors"]
 
 
@@ -118,6 +154,26 @@ def test_resume_of_a_finished_run_changes_nothing(minigan, tmp_path, undisturbed
     for _ in range(2):
         assert minigan("resume", "undisturbed", "--no-report").code == 0
         assert contents(tmp_path / "undisturbed") == undisturbed
+
+
+def test_train_resume_begins_or_goes_on(minigan, tmp_path, undisturbed, contents, one_step_raises):
+    """One command for a queue that may stop it at any time, and start it again."""
+    for at in (20, 23):
+        with one_step_raises(at, KeyboardInterrupt):
+            assert minigan(*train(), "--resume").code == 130
+    for _ in range(2):
+        assert minigan(*train(), "--resume").code == 0
+        assert contents(tmp_path / "run") == undisturbed
+    assert minigan(*train(steps=70), "--resume").code == 0
+    assert RunFolder("run").load_checkpoint()[1]["step"] == 70
+
+
+def test_resume_from_the_checkpoint_before_the_last(minigan, refused, tmp_path, undisturbed, contents):
+    path = tmp_path / "undisturbed/checkpoint.safetensors"
+    path.write_bytes(path.read_bytes()[:-1])
+    assert "minigan resume undisturbed --previous" in refused("resume", "undisturbed")
+    assert minigan("resume", "undisturbed", "--previous", "--no-report").code == 0
+    assert contents(tmp_path / "undisturbed") == undisturbed
 
 
 @pytest.mark.slow
@@ -182,13 +238,9 @@ def test_options_reach_the_run(minigan, tmp_path):
     assert GAN.load("run").loss.name == "minimax"
 
 
+@pytest.mark.usefixtures("digits")
 def test_files_of_mnist_are_found_again_from_elsewhere(minigan, tmp_path, monkeypatch):
     """A relative --data is kept as an absolute one."""
-    (tmp_path / "data").mkdir()
-    pixels = np.random.default_rng(0).integers(0, 256, (20, 28, 28), np.uint8)
-    for name, shape, values in (("images-idx3", (20, 28, 28), pixels), ("labels-idx1", (20,), np.zeros(20, np.uint8))):
-        header = bytes([0, 0, 8, len(shape)]) + np.array(shape, ">u4").tobytes()
-        (tmp_path / f"data/train-{name}-ubyte").write_bytes(header + values.tobytes())
     assert minigan(*train("mnist", 4, "run", "--data", "data", "--checkpoints", 2)).code == 0
     monkeypatch.chdir(tmp_path / "data")
     assert minigan("resume", "../run", "--no-report").code == 0

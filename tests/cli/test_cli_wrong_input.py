@@ -97,9 +97,13 @@ def test_a_run_with_networks_of_its_own(refused, tmp_path, command):
         ("config.toml", lambda b: b.replace(b"steps = 20", b"steps = '20'"), "steps is '20'; expected int"),
         ("config.toml", lambda b: b.replace(b"steps = 20", b"stops = 20"), "unknown options stops"),
         ("config.toml", lambda b: b.replace(b"steps = 20", b"steps = " + b"9" * 5000), "is not valid TOML"),
-        ("config.toml", lambda b: b.replace(b"latent_normals = 1", b"latent_normals = 2"), "these networks"),
-        ("config.toml", lambda b: b.replace(b"ema = 0.99", b"ema = 0.0"), "these networks"),
-        ("config.toml", lambda b: b.replace(b'"gaussian"', b'"gauss"'), "unknown preset 'gauss'"),
+        ("config.toml", lambda b: b.replace(b"latent_normals = 1", b"latent_normals = 2"), "latent_normals 1 -> 2"),
+        (
+            "config.toml",
+            lambda b: b.replace(b"ema = 0.99", b"ema = 0.0"),
+            "run is of another configuration: ema 0.99 -> 0.0",
+        ),
+        ("config.toml", lambda b: b.replace(b'"gaussian"', b'"gauss"'), "preset 'gaussian' -> 'gauss'"),
     ],
 )
 def test_a_damaged_run(refused, trained, contents, command, name, damage, said):
@@ -109,6 +113,33 @@ def test_a_damaged_run(refused, trained, contents, command, name, damage, said):
     damaged = contents(trained)
     assert said in refused(command, "run")
     assert contents(trained) == damaged
+
+
+def test_options_of_a_run_that_has_no_checkpoint_yet(refused, trained):
+    for file in ("checkpoint.safetensors", "previous.safetensors"):
+        (trained / file).unlink()
+    text = (trained / "config.toml").read_text()
+    (trained / "config.toml").write_text(text.replace('"gaussian"', '"gauss"'))
+    assert "run/config.toml: unknown preset 'gauss'" in refused("resume", "run")
+    (trained / "config.toml").write_text(text.replace('data = ""', 'data = "there"'))
+    assert "run/config.toml: data is 'there', but gaussian is drawn" in refused("resume", "run")
+
+
+def test_going_on_with_other_options(refused, minigan, trained, contents):
+    """Each setting that differs is told, old -> new; in a run folder as well as on the command line."""
+    before = contents(trained)
+    args = ["train", "gaussian", "--steps", 20, "--out", "run", "--batch-size", 64, "--no-standardise"]
+    change = "batch_size 256 -> 64, standardise True -> False"
+    assert refused(*args).endswith(f"go on with it: minigan resume run. That run has other options: {change}")
+    said = refused(*args, "--resume")
+    assert f"the checkpoint of run is of another configuration: {change}. Give these options their old values" in said
+    for more in ([], ["--resume"]):
+        outcome = minigan("train", "ring", "--out", "run", *more)
+        assert outcome.code == 2
+        for told in ("preset 'gaussian' -> 'ring'", "r1 0.1 -> 0.3", "latent_normals 1 -> 2", "latent_signs 0 -> 8"):
+            assert told in outcome.err
+    assert "Name its folder: --resume --out DIR" in refused("train", "gaussian", "--resume")
+    assert contents(trained) == before
 
 
 @pytest.mark.parametrize("command", ["train", "resume"])

@@ -46,7 +46,9 @@ def test_what_is_not_finite_stays_so():
     x[3, 5], y[100, 60] = np.nan, np.inf
     out = np.empty((12, 64), np.float32)
     tiles.product(out, x, y)
-    assert np.isnan(out[3]).all() and np.isinf(out[[0, 11], 60]).all() and (out[0, :60] == 128).all()
+    assert np.isnan(out[3]).all()
+    assert np.isinf(out[[0, 11], 60]).all()
+    assert (out[0, :60] == 128).all()
 
 
 @pytest.mark.parametrize("dtype", ["f4", "f8"])

@@ -9,8 +9,8 @@ from minigan.errors import CheckpointError
 from minigan.training import GAN, RunFolder
 
 # Files that the short run puts in place: options, metrics, snapshot and checkpoint of step 0, options again, snapshots
-# of steps 4, 8, 12, checkpoints of steps 3, 6, 9, 12, and one at the end.
-WRITES = 13
+# of steps 4, 8, 12, checkpoints of steps 3, 6, 9, 12, before each the one that it replaces, and one at the end.
+WRITES = 17
 
 
 class Killed(BaseException):

@@ -77,7 +77,13 @@ CIRCLE = np.stack([np.cos(np.arange(20)), np.sin(np.arange(20))], axis=1)
         ({"stuck": 0.98}, "saturation", "98% of the units"),
         ({"stuck": 0.9}, "healthy", ""),  # many dead ReLUs do no harm
         ({"told_apart": 0.99, "d_loss": np.full(50, 0.1), "pull": 1e-3}, "discriminator wins", "shrunk to 0.001"),
-        ({"told_apart": 0.99}, "healthy", ""),  # its loss is that of a balance
+        (
+            {"told_apart": 0.99},
+            "healthy",
+            "it has not won, for the generator gets a gradient (mean size 0.5 on a score)",
+        ),
+        ({}, "healthy", "ranks a real sample above a generated one in 55% of all pairs"),
+        ({"told_apart": 0.99, "pull": 0.02}, "discriminator wins", "99.0% of all pairs, and its loss is 1.3, where"),
         ({"told_apart": 0.99, "d_loss": np.full(50, -9.0), "equilibrium": 0.0}, "healthy", ""),  # a critic has no scale
         ({"variety": 0.1}, "mode collapse", "vary 0.1 times as much"),
         ({"kinds": 0.1}, "mode collapse", "few of the data's kinds: 10%"),

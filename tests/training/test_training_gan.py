@@ -139,6 +139,26 @@ def test_fitting_twice_goes_on(small, fit, weights, same):
     assert same(weights(fit(twice)), weights(twice))  # nothing is left to do
 
 
+SCHEDULES = {"warmup": 3, "cosine_from": 0.25, "r1": 1.0, "penalty_end": 0.1, "noise": 0.2}
+
+
+def test_portions_of_a_planned_run_are_the_run(small, fit, weights, same, tmp_path, contents):
+    """Rates, penalties and noise follow the steps that the options name, not those of a portion."""
+    for folder in ("whole", "portions"):
+        gan, portions = small(**SCHEDULES), [12] if folder == "whole" else [5, 2, 5]
+        for steps in portions:
+            fit(gan, steps=steps, out=tmp_path / folder)
+            assert gan.config.steps == 12
+    assert contents(tmp_path / "portions") == contents(tmp_path / "whole")
+    assert fit(gan, steps=3).config.steps == 15  # longer than planned
+
+
+def test_a_run_without_a_plan_ends_with_its_portion(networks, fit, weights, same):
+    short, planned = GAN(*networks(), **SCHEDULES), GAN(*networks(), steps=7, **SCHEDULES)
+    assert same(weights(fit(short, steps=7)), weights(fit(planned)))
+    assert short.config == planned.config
+
+
 @pytest.mark.parametrize("steps", [0, -3])
 def test_fit_wants_at_least_one_step(small, fit, steps):
     gan = fit(small())

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import safetensors.numpy
 
-from minigan.errors import CheckpointError
+from minigan.errors import CheckpointError, TrainingDiverged
 from minigan.training import GAN, Config, RunFolder
 
 DAMAGED = 200  # variants of a damaged checkpoint
@@ -42,7 +42,7 @@ def in_use(run):
 
 def test_what_is_in_it(run):
     assert sorted(path.name for path in run.iterdir() if path.name != ".lock") == [
-        "checkpoint.safetensors", "config.toml", "metrics.jsonl", "snapshots",
+        "checkpoint.safetensors", "config.toml", "metrics.jsonl", "previous.safetensors", "snapshots",
     ]  # fmt: skip
     assert [path.name for path in sorted((run / "snapshots").iterdir())] == [
         "00000000.npy", "00000004.npy", "00000008.npy", "00000012.npy",
@@ -198,6 +198,15 @@ def rewrite(run, change):
         (lambda a, s: s["rng"].update(bit_generator="MT19937"), "these networks: "),
         (lambda a, s: s["rng"]["state"].update(state=-1), "these networks: "),
         (lambda a, s: s["rng"].pop("state"), "these networks: "),
+        (lambda a, s: s.update(step=1.5), "these networks: step 1.5"),
+        (lambda a, s: s.update(step=10**400), "these networks: step 1000"),
+        (lambda a, s: a["g_optimiser.t"].fill(-3), "a count is negative in g_optimiser.t"),
+        (lambda a, s: a.update({"g_optimiser.t": a["g_optimiser.t"].astype(float)}), "g_optimiser.t is float64"),
+        (lambda a, s: a.update({"generator.0.bias": np.full(8, 1e300)}), "holds nan or inf in generator.0.bias"),
+        (lambda a, s: s["options"].update(batch_size=4), "of another configuration: batch_size 4 -> 8. Give these"),
+        (lambda a, s: s["options"].pop("ema"), "of another configuration: ema 0.0 -> 0.9"),
+        (lambda a, s: s.update(options=[]), "the options in its checkpoint are not usable"),
+        (lambda a, s: s["options"].update(ema="much"), "the options in its checkpoint are not usable"),
     ],
 )
 def test_a_checkpoint_of_something_else(run, networks, change, message):
@@ -251,6 +260,67 @@ def test_every_damage_is_noticed(run, networks, weights, same):
         else:
             assert same(weights(loaded), whole)
     assert refused >= 0.97 * DAMAGED
+
+
+def test_a_checkpoint_of_an_earlier_version_is_taken_as_it_is(run, networks):
+    rewrite(run, lambda arrays, state: state.pop("options"))
+    assert GAN.load(run, *networks()).step == 12
+
+
+# -- the checkpoint before the last ----------------------------------------------------------------------------------
+
+
+def test_the_checkpoint_before_the_last_is_kept(run, networks, fit, contents):
+    """Where the last one is damaged the one before it leads to the same end."""
+    before = contents(run)
+    (run / "checkpoint.safetensors").write_bytes(before["checkpoint.safetensors"][:-7])
+    with pytest.raises(CheckpointError, match=f"damaged .*; go on from the one before it: minigan resume {run} --prev"):
+        GAN.load(run, *networks())
+    older = GAN.load(run, *networks(), previous=True)
+    assert older.step == 9
+    assert [record["step"] for record in older.history] == [2, 4, 6, 8]
+    fit(older, out=run)
+    assert contents(run) == before
+
+
+def test_there_is_no_previous_checkpoint_at_first(small, networks, tmp_path):
+    small().save(tmp_path / "run")
+    with pytest.raises(CheckpointError, match="run has no previous checkpoint"):
+        GAN.load(tmp_path / "run", *networks(), previous=True)
+    (tmp_path / "run/checkpoint.safetensors").write_bytes(b"")
+    with pytest.raises(CheckpointError, match="start the run again"):
+        GAN.load(tmp_path / "run", *networks())
+
+
+def test_a_way_back_from_before_it_diverged(small, networks, fit, tmp_path, monkeypatch):
+    """What diverged is named; the last checkpoint is finite, and so is the one before it."""
+    step = GAN.train_step
+
+    def spoiled(self, real):
+        result = step(self, real)
+        if self.step == 7:
+            self.generator.parameters()[0].assign(np.full((8, 1), np.inf, np.float32))
+        return result
+
+    monkeypatch.setattr(GAN, "train_step", spoiled)
+    with pytest.raises(
+        TrainingDiverged, match=r"step 8 \(no longer finite: generator.0.weight\); the last good checkp"
+    ):
+        fit(small(log_every=50), out=tmp_path / "run")
+    assert [GAN.load(tmp_path / "run", *networks(), previous=p).step for p in (True, False)] == [3, 6]
+
+
+# -- damage of what is only looked at --------------------------------------------------------------------------------
+
+
+def test_records_come_in_order_and_once(run):
+    path = run / "metrics.jsonl"
+    whole, lines = RunFolder(run).metrics(), path.read_text().splitlines()
+    path.write_text("\n".join([*lines[3:], lines[0].replace(', "g_loss"', ', "more": [3], "g_loss"'), *lines[:5]]))
+    assert RunFolder(run).metrics() == whole
+    wrong = [("2,", "-2,"), ("2,", "2.5,"), ('"d_real": 0', '"d_real": 7'), ('"d_loss": ', '"d_loss": NaN, "x": ')]
+    path.write_text("\n".join(lines[0].replace(*change, 1) for change in wrong))
+    assert RunFolder(run).metrics() == []
 
 
 def test_damaged_metrics_are_left_out(run, networks, contents):

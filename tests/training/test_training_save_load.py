@@ -52,6 +52,33 @@ def test_nothing_of_another_run_is_overwritten(small, fit, tmp_path, contents):
     assert contents(tmp_path) == before
 
 
+def test_what_differs_from_the_run_that_is_there_is_told(small, fit, tmp_path):
+    fit(small(), out=tmp_path / "run")
+    with pytest.raises(CheckpointError) as caught:
+        fit(small(batch_size=4, lr_g=0.5, snapshots=7), out=tmp_path / "run")
+    assert str(caught.value).endswith(". That run has other options: batch_size 8 -> 4, lr_g 0.01 -> 0.5")
+    with pytest.raises(CheckpointError, match=r"minigan resume \S*$"):
+        fit(small(steps=99), out=tmp_path / "run")
+
+
+def test_going_on_with_other_options(small, fit, networks, tmp_path, weights, same):
+    """Those that decide numbers must stay; how long it goes on, and what is written down, may change."""
+    gan = fit(small(cosine_from=0.5), out=tmp_path / "run")
+    with pytest.raises(CheckpointError, match=r"run is of another configuration: beta1 0.5 -> 0.0, r1 0.0 -> 1.0\. Gi"):
+        GAN.load(tmp_path / "run", *networks(), config=dataclasses.replace(gan.config, beta1=0, r1=1, steps=30))
+    text = (tmp_path / "run/config.toml").read_text()
+    (tmp_path / "run/config.toml").write_text(text.replace("batch_size = 8", "batch_size = 9"))
+    with pytest.raises(CheckpointError, match=r"run is of another configuration: batch_size 8 -> 9\."):
+        GAN.load(tmp_path / "run", *networks())
+    longer = dataclasses.replace(gan.config, steps=30, log_every=3, checkpoints=2, snapshots=0)
+    back = GAN.load(tmp_path / "run", *networks(), config=longer)
+    fit(back, out=tmp_path / "run")
+    assert back.step == 30
+    assert RunFolder(tmp_path / "run").config() == longer
+    with pytest.raises(CheckpointError, match="another configuration: loss 'non_saturating' -> 'hinge'"):
+        small("hinge").load_state(*gan.state())
+
+
 def test_nothing_of_other_files_is_overwritten(small, tmp_path, contents):
     (tmp_path / "thesis.tex").write_text("years of work")
     (tmp_path / "file").write_text("")
