@@ -6,12 +6,13 @@ import os
 
 from benchmarks.gan_step import LIBRARIES
 from benchmarks.workloads import WORKLOADS
+from minigan.training.presets import PRESETS
 
 HEADINGS = {
     "gan_step": "One GAN training step, against PyTorch and JAX",
     "growth": "How the time of a GAN step grows with width, batch, depth and T",
     "process": "A whole training run as a process, against PyTorch",
-    "presets": "Quality and time of the presets on the line, over seeds",
+    "presets": "Quality and time of the presets, over seeds",
     "startup": "Time from the shell to the first answer",
     "memory": "Peak memory of training on MNIST",
     "convolution": "The convolutions of a DCGAN, against PyTorch",
@@ -28,12 +29,13 @@ def options(argv=None):
     parser.add_argument("--seeds", type=int, metavar="N", help="presets: seeds 0 to N-1 (default: 10; quick: 2)")
     parser.add_argument("--steps", type=int, metavar="N", help="memory: training steps (default: 500; quick: 50)")
     parser.add_argument("--rows", metavar="A,B", help=f"gan_step: which rows, of: {', '.join(WORKLOADS)}")
+    parser.add_argument("--presets", metavar="A,B", help=f"presets: of: {', '.join(PRESETS)}")
     parser.add_argument("--libraries", metavar="A,B", help=f"gan_step, growth: of: {', '.join(LIBRARIES)}")
     parser.add_argument("--eager", action="store_true", help="gan_step, growth: minigan without its compiler too")
     given = parser.parse_args(argv)
     if unknown := [name for name in given.names if name not in HEADINGS]:
         parser.error(f"unknown benchmark {', '.join(unknown)}; known are {', '.join(HEADINGS)}")
-    for option, known in (("rows", WORKLOADS), ("libraries", LIBRARIES)):
+    for option, known in (("rows", WORKLOADS), ("libraries", LIBRARIES), ("presets", PRESETS)):
         if (text := getattr(given, option)) is not None:
             names = [name.strip() for name in text.split(",")]
             if unknown := [name for name in names if name not in known]:

@@ -1,4 +1,4 @@
-"""The examples on systems S3 to S5, on sensitivity and on the VAE run, quickly, and keep what they promise."""
+"""The examples run, quickly, and keep what they promise."""
 
 import importlib.util
 import json
@@ -156,6 +156,27 @@ def test_vae_example_prints_a_table_and_draws(example, tmp_path, capsys):
 
 
 # -- the systems ----------------------------------------------------------------------------------------------------
+def test_the_directional_derivative_foretells_a_step(example, capsys):
+    example("s1_directional_derivatives").main(["--steps", "20"])
+    lines = capsys.readouterr().out.splitlines()
+    rows = np.array([[float(cell) for cell in line.split()] for line in lines[2:-1]])
+    assert rows.shape == (10, 7)
+    np.testing.assert_allclose(rows[:, 3], rows[:, 4], rtol=0.05)  # foretold and true
+    np.testing.assert_allclose(rows[:, 5], rows[:, 6], rtol=0.05)
+    assert np.all(rows[:, 3:] < 0)
+
+
+@pytest.mark.slow
+def test_the_dense_gan_of_the_tutorials(example, capsys):
+    """One epoch: five rows, the first of the data itself."""
+    example("s2_dense_gan").main(["--epochs", "1"])
+    lines = capsys.readouterr().out.splitlines()
+    assert len(lines) == 6
+    mean, sd, w1 = (float(cell) for cell in lines[1].split()[-3:])
+    assert (mean, sd) == (pytest.approx(0.6, abs=0.01), pytest.approx(0.1, abs=0.01))
+    assert w1 < 0.01
+
+
 def test_virtual_data_are_kept_and_judged(example, tmp_path, capsys):
     module = example("s3_virtual_data")
     module.main(["--steps", "5", "--out", str(tmp_path)])

@@ -37,7 +37,7 @@ class Bench:
 
 def main(args):
     options = parse(Bench, args, "bench")
-    names = options.preset or [name for name in presets.PRESETS if not name.startswith("mnist")]
+    names = options.preset or [name for name in presets.PRESETS if not name.startswith("mnist") and "-" not in name]
     configs = [replace(presets.config(name), data=options.data if name.startswith("mnist") else "") for name in names]
     print("  ".join(f"{title:>14}" for title in COLUMNS))
     for config in configs:

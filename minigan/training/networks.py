@@ -51,37 +51,76 @@ def dense_images(options, rng):
     return generator, discriminator
 
 
-def convolutional(options, rng):
-    """Return the networks of DCGAN (Radford et al., 2016) for 28x28 images, with 64 and 32 channels.
+def wide_dense_images(options, rng):
+    """Return multilayer perceptrons for 28x28 images with He's initialisation, twice as wide as `dense_images`."""
+    latent, leaky = options.latent_normals + options.latent_signs, nn.LeakyReLU()
+    generator = nn.Sequential(*_mlp(latent, 256, 2, 784, leaky, rng), nn.Sigmoid(), nn.Reshape(1, 28, 28))
+    discriminator = nn.Sequential(nn.Flatten(), *_mlp(784 * options.pack, 256, 2, 1, leaky, rng))
+    return generator, discriminator
 
-    Weights start from N(0, 0.02^2), and there is no batch normalisation at G's output and D's input, as in the paper.
+
+def convolutional(options, rng):
+    """Return the networks of DCGAN (Radford et al., 2016) for 28x28 images, with 32 and 64 channels.
+
+    Both have a dense hidden layer, as those of InfoGAN for MNIST (Chen et al., 2016, appendix C.1): without one, digits
+    are made of good strokes in the wrong places. Weights start from N(0, 0.02^2), and there is no batch normalisation
+    at G's output and D's input, as in the paper.
     """
-    latent = options.latent_normals + options.latent_signs
+    relu, leaky = nn.ReLU(), nn.LeakyReLU()
     generator = nn.Sequential(
-        nn.Dense(latent, 64 * 7 * 7, rng=rng),
-        nn.Reshape(64, 7, 7),
-        nn.BatchNorm2d(64),
-        nn.ReLU(),
-        nn.ConvTranspose2d(64, 32, 4, 2, 1, rng=rng),
-        nn.BatchNorm2d(32),
-        nn.ReLU(),
-        nn.ConvTranspose2d(32, 1, 4, 2, 1, rng=rng),
-        nn.Sigmoid(),
+        *(nn.Dense(options.latent_normals + options.latent_signs, 256, rng=rng), nn.BatchNorm1d(256), relu),
+        *(nn.Dense(256, 64 * 7 * 7, rng=rng), nn.Reshape(64, 7, 7), nn.BatchNorm2d(64), relu),
+        *(nn.ConvTranspose2d(64, 32, 4, 2, 1, rng=rng), nn.BatchNorm2d(32), relu),
+        *(nn.ConvTranspose2d(32, 1, 4, 2, 1, rng=rng), nn.Sigmoid()),
     )
     discriminator = nn.Sequential(
-        nn.Conv2d(options.pack, 32, 4, 2, 1, rng=rng),
-        nn.LeakyReLU(),
-        nn.Conv2d(32, 64, 4, 2, 1, rng=rng),
-        nn.BatchNorm2d(64),
-        nn.LeakyReLU(),
-        nn.Flatten(),
-        nn.Dense(64 * 7 * 7, 1, rng=rng),
+        *(nn.Conv2d(options.pack, 32, 4, 2, 1, rng=rng), leaky),
+        *(nn.Conv2d(32, 64, 4, 2, 1, rng=rng), nn.BatchNorm2d(64), leaky, nn.Flatten()),
+        *(nn.Dense(64 * 7 * 7, 256, rng=rng), nn.BatchNorm1d(256), leaky),
+        nn.Dense(256, 1, rng=rng),
+    )
+    for layer in _with_weights(generator, discriminator):
+        nn.init.normal_(layer.weight, 0.0, 0.02, rng)
+    return generator, discriminator
+
+
+def plain_convolutional(options, rng):
+    """Return such networks without normalisation, with 16 and 32 channels, for the relativistic recipe.
+
+    He's initialisation keeps the size of the signals in its stead; the last weights have variance 1/fan_in.
+    """
+    leaky = nn.LeakyReLU()
+    generator = nn.Sequential(
+        *(nn.Dense(options.latent_normals + options.latent_signs, 256, rng=rng), leaky),
+        *(nn.Dense(256, 32 * 7 * 7, rng=rng), leaky, nn.Reshape(32, 7, 7)),
+        *(nn.ConvTranspose2d(32, 16, 4, 2, 1, rng=rng), leaky),
+        *(nn.ConvTranspose2d(16, 1, 4, 2, 1, rng=rng), nn.Sigmoid()),
+    )
+    discriminator = nn.Sequential(
+        *(nn.Conv2d(options.pack, 16, 4, 2, 1, rng=rng), leaky),
+        *(nn.Conv2d(16, 32, 4, 2, 1, rng=rng), leaky, nn.Flatten()),
+        *(nn.Dense(32 * 7 * 7, 256, rng=rng), leaky),
+        nn.Dense(256, 1, rng=rng),
     )
     for network in (generator, discriminator):
-        for layer in network.modules():
-            if isinstance(layer, nn.Dense | nn.Conv2d | nn.ConvTranspose2d):
-                nn.init.normal_(layer.weight, 0.0, 0.02, rng)
+        layers = _with_weights(network)
+        for layer in layers:
+            gain = 1.0 if layer is layers[-1] else math.sqrt(2 / (1 + leaky.slope**2))
+            nn.init.normal_(layer.weight, 0.0, gain / math.sqrt(_terms(layer)), rng)
+            nn.init.zeros_(layer.bias)
     return generator, discriminator
+
+
+def _with_weights(*networks):
+    kinds = nn.Dense | nn.Conv2d | nn.ConvTranspose2d
+    return [layer for network in networks for layer in network.modules() if isinstance(layer, kinds)]
+
+
+def _terms(layer):
+    """Return of how many products an output of the layer is the sum: its fan_in."""
+    if isinstance(layer, nn.ConvTranspose2d):  # a pixel of its output is reached by every stride-th row and column
+        return layer.weight[:, 0].size // math.prod(layer.stride)
+    return layer.weight[0].size
 
 
 def sequences(steps, features, hidden, options, rng):

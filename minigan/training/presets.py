@@ -30,10 +30,23 @@ POINTS = Config(
 # one blot (docs/decisions/0008): that is `--r1 0 --ema 0 --cosine-from 1`.
 IMAGES = Config(steps=4690, latent_normals=100, r1=3.0, ema=0.998, cosine_from=0.5, log_every=20)
 
-# DCGAN's own settings, ten epochs of 60,000.
-CONVOLUTIONAL = Config(
-    steps=9380, batch_size=64, latent_normals=100, ema=0.998, cosine_from=0.5, log_every=20, checkpoints=10
+# The relativistic recipe for images.
+RELATIVISTIC = replace(
+    IMAGES,
+    loss="relativistic",
+    steps=15_000,
+    latent_normals=64,
+    lr_g=1e-3,
+    lr_d=1e-3,
+    beta1=0.0,
+    beta2=0.99,
+    warmup=100,
+    r1=1.0,
+    r2=1.0,
 )
+
+# DCGAN's batch, with the two rates of InfoGAN.
+CONVOLUTIONAL = replace(IMAGES, steps=8000, batch_size=64, lr_g=1e-3, lr_d=2e-4, r1=0.0, latent_normals=64)
 
 # Instance noise in place of a gradient penalty: that one would go through every step of the LSTM twice.
 SEQUENCES = Config(
@@ -63,9 +76,16 @@ PRESETS = {
     # Rates fall early here: with 25 narrow modes that is what brings their width close to the data's.
     "grid": replace(POINTS, preset="grid", steps=6000, cosine_from=0.3, latent_normals=2, latent_signs=8),
     "sines": SEQUENCES,
-    "glyphs": replace(IMAGES, preset="glyphs"),
-    "mnist": replace(IMAGES, preset="mnist"),
-    "mnist-conv": replace(CONVOLUTIONAL, preset="mnist-conv"),
+    **{
+        f"{data}{kind}": replace(options, preset=f"{data}{kind}")
+        for data in ("glyphs", "mnist")
+        for kind, options in {
+            "": IMAGES,
+            "-dense": RELATIVISTIC,
+            "-conv": CONVOLUTIONAL,
+            "-conv-plain": replace(RELATIVISTIC, steps=10_000, batch_size=64, lr_g=5e-4, lr_d=5e-4),
+        }.items()
+    },
 }
 
 NETWORKS = {
@@ -74,9 +94,16 @@ NETWORKS = {
     "ring": partial(architectures.points, 2, 64, 3, 32),
     "grid": partial(architectures.points, 2, 64, 3, 32),
     "sines": partial(architectures.sequences, 24, 5, 32),
-    "glyphs": architectures.dense_images,
-    "mnist": architectures.dense_images,
-    "mnist-conv": architectures.convolutional,
+    **{
+        f"{data}{kind}": network
+        for data in ("glyphs", "mnist")
+        for kind, network in {
+            "": architectures.dense_images,
+            "-dense": architectures.wide_dense_images,
+            "-conv": architectures.convolutional,
+            "-conv-plain": architectures.plain_convolutional,
+        }.items()
+    },
 }
 
 
@@ -92,7 +119,7 @@ def dataset(options):
     name = config(options.preset).preset
     if options.data and not name.startswith("mnist"):
         raise ConfigError(f"data is {options.data!r:.60}, but {name} is drawn and reads no files; leave it out")
-    return data.mnist(options.data or None) if name.startswith("mnist") else getattr(data, name)()
+    return data.mnist(options.data or None) if name.startswith("mnist") else getattr(data, name.partition("-")[0])()
 
 
 def networks(options):

@@ -58,7 +58,7 @@ def test_the_same_seed_twice_is_the_same_bytes(process, undisturbed, tmp_path, c
     assert len(undisturbed) == 4 + 31  # options, metrics, two checkpoints, and snapshots every second step
 
 
-HEAVY = ["sines", "mnist-conv"]  # networks whose compilation takes the better part of a minute
+HEAVY = ["sines", *(name for name in presets.PRESETS if "-" in name)]  # networks that take long to compile
 
 
 @pytest.fixture
