@@ -4,7 +4,6 @@ One size varies at a time; the others stay at 128 units, a batch of 128 and two 
 T is that of an LSTM GAN with 64 units and a batch of 64. The picture becomes docs/images/growth.png.
 """
 
-import io
 from pathlib import Path
 from statistics import median
 
@@ -54,35 +53,39 @@ def draw(found):
     -------
     matplotlib.figure.Figure
     """
-    from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
+    from minigan.plots.style import in_style, new_figure
 
-    from minigan.plots.style import CYCLE, INK, new_figure, styled
-
-    looks = dict(zip(LIBRARIES, zip((CYCLE[0], INK, *CYCLE[1:4]), "oX^vs", strict=True), strict=True))
-
-    @styled
-    def drawn():
+    with in_style():
         fig = new_figure(7.2, 5.9)
         lines = {}
         for ax, (axis, name) in zip(fig.subplots(2, 2).flat, NAMES.items(), strict=True):
-            sizes = [size for other, size in found if other == axis]
-            for library, (colour, marker) in looks.items():
-                times = {n: found[axis, n][library] for n in sizes if library in found[axis, n]}
-                if times:
-                    low, middle, high = np.quantile(list(times.values()), [0.25, 0.5, 0.75], axis=1)
-                    (lines[library],) = ax.plot(list(times), middle, marker=marker, markersize=4.5, color=colour)
-                    ax.fill_between(list(times), low, high, color=colour, alpha=0.15, linewidth=0)
-            ax.set(xscale="log", yscale="log", xlabel=name)
-            ax.set_xticks(sizes, [str(size) for size in sizes])
-            ax.minorticks_off()
-            ax.yaxis.set_major_locator(LogLocator(subs=(1, 3)))
-            ax.yaxis.set_major_formatter(FuncFormatter(lambda seconds, _: _short(seconds)))
-            ax.yaxis.set_minor_formatter(NullFormatter())
+            lines |= _lines(ax, {size: times for (other, size), times in found.items() if other == axis})
+            ax.set(xlabel=name)
         fig.supylabel("time of one training step", fontsize=11)
         fig.legend(lines.values(), lines.keys(), loc="outside upper center", ncols=len(lines))
         return fig
 
-    return drawn()
+
+def _lines(ax, found):
+    """Draw one axis, a dict from a size to a dict from a library to seconds; return a line of each library."""
+    from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
+
+    from minigan.plots.style import CYCLE, INK
+
+    lines = {}
+    for library, colour, marker in zip(LIBRARIES, (CYCLE[0], INK, *CYCLE[1:4]), "oX^vs", strict=True):
+        times = {size: seconds[library] for size, seconds in found.items() if library in seconds}
+        if times:
+            low, middle, high = np.quantile(list(times.values()), [0.25, 0.5, 0.75], axis=1)
+            (lines[library],) = ax.plot(list(times), middle, marker=marker, markersize=4.5, color=colour)
+            ax.fill_between(list(times), low, high, color=colour, alpha=0.15, linewidth=0)
+    ax.set(xscale="log", yscale="log")
+    ax.set_xticks(list(found), [str(size) for size in found])
+    ax.minorticks_off()
+    ax.yaxis.set_major_locator(LogLocator(subs=(1, 3)))
+    ax.yaxis.set_major_formatter(FuncFormatter(lambda seconds, _: _short(seconds)))
+    ax.yaxis.set_minor_formatter(NullFormatter())
+    return lines
 
 
 def _short(seconds):
@@ -91,18 +94,6 @@ def _short(seconds):
         if seconds >= 0.999 * scale:
             return f"{seconds / scale:.3g} {unit}"
     return f"{seconds:.1g} s"
-
-
-def small_png(fig):
-    """Return a figure as the bytes of a PNG file with a palette of 32 colours: lines need no more, and it is small."""
-    from PIL import Image
-
-    from minigan.plots.style import png_bytes
-
-    buffer = io.BytesIO()
-    picture = Image.open(io.BytesIO(png_bytes(fig, dpi=100))).convert("RGB")
-    picture.quantize(32, dither=Image.Dither.NONE).save(buffer, format="png", optimize=True)
-    return buffer.getvalue()
 
 
 def rows(found, libraries):
@@ -124,6 +115,8 @@ def run(options):
     if options.quick:
         print(f"--quick: {PICTURE.name} stays as it is")
         return
+    from minigan.plots.style import png_bytes
+
     PICTURE.parent.mkdir(parents=True, exist_ok=True)
-    write_bytes(PICTURE, small_png(draw(found)))
+    write_bytes(PICTURE, png_bytes(draw(found), dpi=100, colours=32))
     print(f"picture: {PICTURE}")

@@ -13,7 +13,7 @@ from minigan.training import evaluation, presets
 QUICK = ("gaussian", "mixture1d", "ring", "grid")
 JUDGES = 10  # of the published protocol
 LEFT_OUT = ("(floor)", "W1 (", "judges", "accuracy of the classifier")
-HIGH_IS_GOOD = ("modes", "high-quality", "precision", "recall", "density", "coverage", "score (real", "classes of")
+HIGH_IS_GOOD = ("modes", "high-quality", "precision", "recall", "density", "coverage", "classifier score", "classes of")
 
 
 def measure(name, seed):

@@ -7,18 +7,16 @@
 bytes; all together have to stay below one megabyte.
 """
 
-import io
 import shutil
 import sys
 import tempfile
 from pathlib import Path
 
 import numpy as np
-from PIL import Image
 
 import minigan as mg
 from minigan.files import write_bytes
-from minigan.plots.style import in_style
+from minigan.plots.style import in_style, png_bytes
 from minigan.training import presets
 from minigan.training.report import write_report
 
@@ -104,13 +102,8 @@ PICTURES = {
 
 
 def save(figure, path, colours=128):
-    """Write a figure as a PNG with a palette: a third of the bytes, and no difference to see."""
-    buffer = io.BytesIO()
-    figure.savefig(buffer, format="png", dpi=130)
-    small = Image.open(buffer).convert("RGB").quantize(colours, dither=Image.Dither.NONE)
-    buffer = io.BytesIO()
-    small.save(buffer, format="png", optimize=True)
-    write_bytes(path, buffer.getvalue())
+    """Write a figure as a PNG with so many colours that no difference is to be seen."""
+    write_bytes(path, png_bytes(figure, dpi=130, colours=colours))
 
 
 def make(names, folder=IMAGES):
@@ -129,6 +122,8 @@ def missing(folder=IMAGES):
 
 
 if __name__ == "__main__":
+    if unknown := [name for name in sys.argv[1:] if name not in PICTURES]:
+        sys.exit(f"unknown picture {', '.join(unknown)}; known are {', '.join(PICTURES)}")
     make(sys.argv[1:] or PICTURES)
     if (size := sum(path.stat().st_size for path in IMAGES.iterdir())) > LIMIT:
         sys.exit(f"docs/images holds {size:,} bytes, more than {LIMIT:,}")

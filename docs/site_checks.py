@@ -1,7 +1,7 @@
 """Sphinx extension: what has to hold for the site as a whole. What does not is a warning, and so stops `make docs`.
 
 - Every public name of minigan has its place in the reference.
-- Every paper that a docstring or lesson cites by author and year stands in the bibliography.
+- Every paper that a docstring, lesson or example cites by author and year stands in the bibliography.
 - No page fetches anything from the network.
 """
 
@@ -20,7 +20,7 @@ FETCHED = re.compile(
     r"""<(?:script|img|iframe|video|source)\b[^>]*\bsrc="https?:[^"]*"|<link\b[^>]*\bhref="https?:[^"]*\""""
 )
 
-CITED = re.compile(r"([^\W\d_]{2,})(?: et al\.| & [^\W\d_]+| and others),? \(?((?:19|20)\d\d)\b")
+CITED = re.compile(r"([^\W\d_]{2,})(?: et al\.| (?:&|and) (?:[a-z]+ ){0,2}[^\W\d_]+),? \(?((?:19|20)\d\d)\b")
 
 logger = logging.getLogger(__name__)
 
@@ -49,7 +49,7 @@ def check_reference(app, env):
 
 def check_bibliography(app, env):
     papers = " ".join(Path(app.srcdir, "bibliography.md").read_text(encoding="utf-8").split()).split("- ")
-    for folder in ("minigan", "lessons"):
+    for folder in ("minigan", "lessons", "examples"):
         for path in sorted(Path(app.srcdir, "..", folder).rglob("*.py")):
             for author, year in CITED.findall(path.read_text(encoding="utf-8")):
                 if not any(author in paper and year in paper for paper in papers):

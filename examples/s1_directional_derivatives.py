@@ -45,7 +45,7 @@ def descend(loss, parameters, game):
 
 def main(argv=None):
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--steps", type=int, default=1000)
+    parser.add_argument("--steps", type=int, default=1000, help="training steps (default: 1000)")
     steps = parser.parse_args(argv).steps
     rng = mg.random.default_rng(0)
     G = mg.nn.Sequential(mg.nn.Dense(1, 16, rng=rng), mg.nn.Tanh(), mg.nn.Dense(16, 1, rng=rng))

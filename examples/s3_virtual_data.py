@@ -18,13 +18,13 @@ import minigan as mg
 from minigan.training import presets
 
 
-def trained(preset, images, run, steps):
-    """Train a preset on these images (N, 1, 28, 28) into a run folder, or what is missing if one stands there."""
+def train(preset, images, run, steps):
+    """Train a preset on these images (N, 1, 28, 28) into the run folder `run`: what is missing there."""
     config = presets.config(preset)
-    gan = mg.training.GAN.load(run) if run.exists() else presets.build(replace(config, steps=steps or config.steps))
+    begun = mg.training.RunFolder(run).has_checkpoint()
+    gan = mg.training.GAN.load(run) if begun else presets.build(replace(config, steps=steps or config.steps))
     if gan.step < gan.config.steps:
         gan.fit(mg.data.from_array(images), out=run)
-    return run
 
 
 def explained(directions_from, x, k=20):
@@ -57,7 +57,8 @@ def main(argv=None):
     order = np.random.default_rng(0).permutation(len(data))
     held_out, known = data[np.sort(order[:1000])], data[np.sort(order[1000:])]
 
-    run = trained(name, known, given.out / name, given.steps)
+    run = given.out / name
+    train(name, known, run, given.steps)
     rows = mg.training.VirtualDataset(run, n=1_000_000_000, seed=1)  # from the folder alone: no image is needed
     print(rows)
     print(f"row 123,456,789 alone and in a slice: {np.array_equal(rows[123456789], rows[123456780:123456790][9])}")

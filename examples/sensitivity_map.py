@@ -9,7 +9,6 @@ It needs joblib: pip install -e ".[examples]"
 
 import argparse
 import json
-import os
 from dataclasses import replace
 from pathlib import Path
 
@@ -19,6 +18,7 @@ import numpy as np
 from tqdm import tqdm
 
 import minigan as mg
+from minigan.files import write_bytes
 from minigan.training import presets
 
 RING = presets.config("ring")
@@ -41,12 +41,7 @@ def train(config):
 
 def train_and_keep(config, file):
     """Train one cell and write the result to `file`: complete, or not at all."""
-    result, half = train(config), file.with_suffix(".tmp")
-    with open(half, "w") as stream:
-        json.dump(result, stream)
-        stream.flush()
-        os.fsync(stream.fileno())
-    os.replace(half, file)
+    write_bytes(file, json.dumps(train(config)))
 
 
 def cells(folder, base, rates, batches):
@@ -103,7 +98,7 @@ def main(argv=None):
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--jobs", type=int, default=-1, help="cells at a time (default: as many as there are cores)")
     parser.add_argument("--steps", type=int, default=RING.steps, help=f"training steps (default: {RING.steps})")
-    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--seed", type=int, default=0, help="of the training (default: 0)")
     parser.add_argument("--plain", action="store_true", help="the non-saturating loss without penalty and average")
     parser.add_argument("--quick", action="store_true", help="four cells of 20 steps: a look, not a measurement")
     parser.add_argument("--out", type=Path, default=Path("runs/sensitivity"), help="folder (default: runs/sensitivity)")

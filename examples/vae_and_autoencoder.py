@@ -114,8 +114,8 @@ class Coder:
             mean, _ = self.encode(mg.tensor(x / np.float32(self.task.scale)))
             return self.decoder(mean).numpy() * self.task.scale
 
-    def codes_of(self, x):
-        """Return the spread of codes: the standard deviation over x of the means, and the KL, both as numbers."""
+    def spread_of_codes(self, x):
+        """Return how far codes of x lie apart: the standard deviation of their means, and the KL, both numbers."""
         with mg.no_grad():
             mean, log_variance = self.encode(mg.tensor(x / np.float32(self.task.scale)))
             return mean.numpy().std(), kl_to_normal(mean, log_variance).item()
@@ -130,7 +130,7 @@ SHOWN = {
     "ring": "The ring: x₁ and x₂ from -1.5 to 1.5; grey is what was put in",
     "glyphs": "Glyphs of 28 x 28 pixels",
 }
-SAID = """
+CONCLUSION = """
 What the pictures show. The autoencoder puts its codes where it likes: it reconstructs, but decoded noise is like
 nothing real. In the VAE the KL keeps codes where noise is drawn, so new samples resemble the data, and cover it. They
 are smooth where the data is not, with bridges between clusters and soft strokes: a real x that is missed is paid for,
@@ -196,7 +196,7 @@ def main(argv=None):
         for title, model in {"real": task.data, **models}.items():
             cells = f"{'-':>10} {'-':>12} {'-':>9}"
             if isinstance(model, Coder):
-                spread, kl = model.codes_of(held)
+                spread, kl = model.spread_of_codes(held)
                 rms = np.sqrt(np.mean((model.reconstruct(held) - held) ** 2))
                 cells = f"{rms:10.4f} {spread:12.2f} " + (f"{kl:9.2f}" if model.variational else f"{'-':>9}")
             found = measures(name, model.sample(2500, 4), task.data, given.quick)
@@ -208,7 +208,7 @@ def main(argv=None):
         plt.close(fig)
         print(f"picture: {given.out / f'{name}.png'}")
     if not given.quick:
-        print(SAID)
+        print(CONCLUSION)
 
 
 if __name__ == "__main__":

@@ -3,8 +3,8 @@
 import contextlib
 import errno
 import os
+import secrets
 import stat
-import tempfile
 from pathlib import Path
 
 
@@ -24,16 +24,15 @@ def atomic_write(path):
         is removed, and what stood at `path` before still stands there.
     """
     path = Path(path)
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".tmp")
+    temporary = path.parent / f".{path.name}.{secrets.token_hex(4)}.tmp"
     try:
-        with os.fdopen(handle, "wb") as file:
-            os.fchmod(file.fileno(), 0o666 & ~_umask())  # mkstemp's own mode keeps others from reading
+        with open(temporary, "xb") as file:  # not by tempfile, whose files nobody else may read
             yield file
             file.flush()
             os.fsync(file.fileno())
         os.replace(temporary, path)
     except BaseException:
-        with contextlib.suppress(FileNotFoundError):
+        with contextlib.suppress(OSError):
             os.unlink(temporary)
         raise
 
@@ -72,9 +71,3 @@ def cache_folder():
     from platformdirs import user_cache_path
 
     return user_cache_path("minigan", appauthor=False)
-
-
-def _umask():
-    umask = os.umask(0)
-    os.umask(umask)
-    return umask

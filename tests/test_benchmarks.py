@@ -9,6 +9,7 @@ import pytest
 from threadpoolctl import threadpool_limits
 
 import minigan as mg
+from minigan.plots.style import png_bytes
 from minigan.training import presets
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # the benchmarks are not installed
@@ -193,7 +194,7 @@ def test_picture_of_growth_is_small_and_shows_what_was_measured():
     }
     del found["depth", 8]["torch.compile"]
     fig = growth.draw(found)
-    assert len(growth.small_png(fig)) < 60_000
+    assert len(png_bytes(fig, dpi=100, colours=32)) < 60_000
     assert [len(ax.lines) for ax in fig.axes] == [4, 4, 4, 4]
     assert growth.rows(found, names)[0] == ["width 8", "80.0 us", "160 us", "240 us", "320 us", "2.00"]
 

@@ -3,6 +3,7 @@
 import importlib.util
 import json
 import re
+import sys
 from itertools import pairwise
 from pathlib import Path
 
@@ -22,7 +23,7 @@ def example(monkeypatch, tmp_path):
     def load(name):
         spec = importlib.util.spec_from_file_location(name, FOLDER / f"{name}.py")
         module = importlib.util.module_from_spec(spec)
-        monkeypatch.setitem(importlib.sys.modules, name, module)  # dataclasses look their module up
+        monkeypatch.setitem(sys.modules, name, module)  # dataclasses look their module up
         spec.loader.exec_module(module)
         return module
 
@@ -79,7 +80,7 @@ def test_cell_is_written_complete_or_not_at_all(sensitivity, tmp_path, monkeypat
     def fails(*args, **options):
         raise OSError("no space left")
 
-    monkeypatch.setattr(sensitivity.os, "fsync", fails)
+    monkeypatch.setattr("os.fsync", fails)
     with pytest.raises(OSError, match="no space"):
         sensitivity.train_and_keep(sensitivity.RING, tmp_path / "cell.json")
     assert not (tmp_path / "cell.json").exists()

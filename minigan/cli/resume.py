@@ -20,7 +20,7 @@ class Resume:
     run : Path
         The run folder.
     previous : bool
-        Begin with the checkpoint before the last one: the last is damaged, or was already on the way to divergence.
+        Begin with the checkpoint before the last one, should the last be damaged.
     report : bool
         Make report.html at the end.
     """

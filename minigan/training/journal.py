@@ -1,4 +1,4 @@
-"""What is written down during training."""
+"""When a training run logs, takes a snapshot, saves a checkpoint, and how it notices that it has diverged."""
 
 import math
 

@@ -46,7 +46,7 @@ RELATIVISTIC = replace(
 )
 
 # DCGAN's batch, with the two rates of InfoGAN.
-CONVOLUTIONAL = replace(IMAGES, steps=8000, batch_size=64, lr_g=1e-3, lr_d=2e-4, r1=0.0, latent_normals=64)
+CONVOLUTIONAL = replace(IMAGES, steps=6000, batch_size=64, lr_g=1e-3, lr_d=2e-4, r1=0.0, latent_normals=64)
 
 # Instance noise in place of a gradient penalty: that one would go through every step of the LSTM twice.
 SEQUENCES = Config(
@@ -83,7 +83,7 @@ PRESETS = {
             "": IMAGES,
             "-dense": RELATIVISTIC,
             "-conv": CONVOLUTIONAL,
-            "-conv-plain": replace(RELATIVISTIC, steps=10_000, batch_size=64, lr_g=5e-4, lr_d=5e-4),
+            "-conv-plain": replace(RELATIVISTIC, steps=8000, batch_size=64, lr_g=5e-4, lr_d=5e-4),
         }.items()
     },
 }

@@ -5,6 +5,7 @@
     checkpoint.safetensors   weights, optimisers, average, generator state: everything that the next step depends on
     previous.safetensors     the checkpoint before that one, should it be damaged or already on the way to divergence
     snapshots/               samples from one fixed noise, over the run
+    evaluation.json          what `minigan evaluate` measured
     pictures as PNG, the animation, report.html
 
 Each file appears complete or not at all, except metrics.jsonl, which grows; lines past the last checkpoint are cut off
@@ -30,8 +31,7 @@ from minigan.files import atomic_write, check_readable, read_bytes, write_bytes
 from minigan.training.config import Config, differences
 
 RECORD = {"step": int, "d_loss": float, "g_loss": float, "d_real": float, "d_fake": float}  # a line of metrics.jsonl
-MOST_OPTIONS, MOST_METRICS, MOST_SAMPLES = 2**16, 2**30, 2**30  # bytes that a file of that kind may have
-MOST_WEIGHTS = 2**34
+MOST_OPTIONS, MOST_METRICS, MOST_SAMPLES, MOST_WEIGHTS = 2**16, 2**30, 2**30, 2**34  # bytes of a file of that kind
 LAST, PREVIOUS = "checkpoint.safetensors", "previous.safetensors"
 
 
@@ -56,7 +56,9 @@ def naming(folder):
         yield
     except ConfigError as error:
         path = str(folder.path / "config.toml")
-        raise error if str(error).startswith((str(folder), path)) else ConfigError(f"{path}: {error}") from error
+        if str(error).startswith((str(folder), path)):
+            raise
+        raise ConfigError(f"{path}: {error}") from error
 
 
 class RunFolder:
