@@ -2,7 +2,7 @@
 
 The discriminator's step, then the generator's: fresh noise for each, Adam for both; the batch of real samples is given.
 All libraries are at their best settings (`minigan_step.py`, `torch_step.py`, `jax_step.py`), and a ratio is against the
-best of the others. "products" is the share of minigan's step that its matrix products alone take, in the same BLAS.
+best of the others. "products" is the share of minigan's step that its matrix products alone take, computed as there.
 """
 
 import importlib.util

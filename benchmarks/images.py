@@ -62,4 +62,4 @@ def run(options):
         rows.append([name, f"{took:.0f} s", *(f"{found[k]:.3g}" for k in ("fid", "kl", "precision", "recall"))])
         print(rows[-1], flush=True)
     print("\n" + table(["MNIST", "time", "FID", "KL of classes", "precision", "recall"], rows))
-    print(f"\n{N:,} samples; FID of as many real images {found['fid_real']:.2f}; classifier {classifier.key}")
+    print(f"\n{N:,} samples; FID of as many real images {found['fid_real']:.2f}; classifier {found['classifier']}")

@@ -12,7 +12,7 @@ FEWEST, MOST = 2**18, 2**24
 
 
 def multiply(out, x, y):
-    """out = x y, (N, M) from (N, K) and (K, M), each in C or F order: by our own tiles where they are faster."""
+    """out = x y, (N, M) from (N, K) and (K, M), `out` in C order: by our own tiles where they are faster."""
     np.dot(x, y, out)
 
 
@@ -27,7 +27,8 @@ def _(out, x, y):
     def by_blas(out, x, y):
         np.dot(x, y, out)
 
-    return by_tiles if TILES and out.dtype == types.float32 else by_blas
+    in_order = out.layout == "C" and x.layout in "CF" and y.layout in "CF"
+    return by_tiles if TILES and in_order and out.dtype == types.float32 else by_blas
 
 
 @njit

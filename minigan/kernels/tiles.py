@@ -74,7 +74,7 @@ def tile(typing, c, c_row, a, a_row, a_column, b, b_row, depth, width, add, rows
             b_k = [vector.load(row_of_b, v) for v in range(n_vectors)]
             column = builder.mul(loop.index, a_column)
             for i in range(n_rows):
-                a_ik = vector.all_equal(vector.number(builder.add(rows_of_a[i], column)))
+                a_ik = vector.all_equal(vector.load_number(builder.add(rows_of_a[i], column)))
                 for v in range(n_vectors):
                     builder.store(vector.multiply_add(a_ik, b_k[v], builder.load(sums[i][v])), sums[i][v])
         with builder.if_then(add):
@@ -120,7 +120,7 @@ class _Vectors:
         one = self.builder.insert_element(ir.Constant(kind, ir.Undefined), x, _INT(0))
         return self.builder.shuffle_vector(one, ir.Constant(kind, ir.Undefined), ir.Constant(_INTS, [0] * LANES))
 
-    def number(self, address):
+    def load_number(self, address):
         return self.builder.load(self.builder.inttoptr(address, _NUMBER.as_pointer()))
 
     def _place(self, row, v):
@@ -181,11 +181,11 @@ def block(typing, out, out_row, x, x_row, turned):
 
 @njit
 def product(out, x, y):
-    """out = x y, (N, M) from (N, K) and (K, M), float32; in each, the elements of rows or those of columns adjoin."""
+    """out = x y, (N, M) from (N, K) and (K, M), float32. The elements of a row adjoin; in x and y, or of a column."""
     N, K, M = x.shape[0], x.shape[1], y.shape[1]
     a = x.ctypes.data, x.strides[0], x.strides[1]
     turn = N > ROWS and _compete(x.strides[1])
-    wide = K + LANES
+    wide = K + LANES  # so that its own rows do not compete
     turned = np.empty((N if turn else 0, wide), np.float32)
     if turn:
         _bring(turned, *a, N, K)
@@ -200,8 +200,8 @@ def _compete(stride):
 
 
 @njit
-def _strips(_, N, K, M, c, c_row, a, a_row, a_column, b, b_row, b_column):
-    """Compute C, 64 columns after the other. The first argument is memory that lives as long as it is passed on."""
+def _strips(owner, N, K, M, c, c_row, a, a_row, a_column, b, b_row, b_column):
+    """Compute C, 64 columns at a time. `owner` is passed on for its memory's sake, which A may lie in, and would go."""
     order = b_column > BYTES or N > 32  # a transpose; or read so often that it pays
     ordered = _on_a_line(DEPTH, COLUMNS)
     for left in range(0, M, COLUMNS):
