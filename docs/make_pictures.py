@@ -58,7 +58,7 @@ def grid(path):
 def digits(path):
     """Draw digits of the dense GAN on MNIST, from noise that no training step has seen."""
     with tempfile.TemporaryDirectory() as folder:
-        gan, _ = trained("mnist", folder, mg.data.mnist(mirrors=()))  # never a download: `make docs` is offline
+        gan, _ = trained("mnist-dense", folder, mg.data.mnist(mirrors=()))  # never a download: `make docs` is offline
     save(mg.plots.image_grid(gan.sample(64, 0).clip(0, 1), columns=8), path, colours=32)
 
 
