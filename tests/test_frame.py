@@ -1,6 +1,7 @@
 """Facts about the project's frame: names, versions, files and commands agree with each other."""
 
 import os
+import pkgutil
 import re
 import subprocess
 import sys
@@ -111,3 +112,10 @@ mg.check_gradients(lambda x: mg.sum(arctan(x)), np.array([-2.0, 0.5, 1000.0]), o
 """
     # In a process of its own: the registry of this one stays as it is.
     subprocess.run([sys.executable, "-c", recipe + proof], check=True, cwd=ROOT)
+
+
+@pytest.mark.parametrize("package", [mg.plots, mg.metrics], ids=lambda package: package.__name__)
+def test_no_lazy_name_is_that_of_a_file(package):
+    """Whoever imports such a file puts the module in the place of the function."""
+    files = {module.name for module in pkgutil.iter_modules(package.__path__)}
+    assert not files & set(package.__all__)

@@ -51,7 +51,7 @@ CONVOLUTIONAL = replace(IMAGES, steps=6000, batch_size=64, lr_g=1e-3, lr_d=2e-4,
 # Instance noise in place of a gradient penalty: that one would go through every step of the LSTM twice.
 SEQUENCES = Config(
     preset="sines",
-    steps=4000,
+    steps=15_000,
     loss="relativistic",
     batch_size=64,
     lr_g=2e-3,
