@@ -69,7 +69,7 @@ SEQUENCES = Config(
 
 PRESETS = {
     "gaussian": replace(
-        POINTS, preset="gaussian", steps=3000, lr_d=1e-3, r1=0.1, r2=0.1, penalty_end=0.1, latent_normals=1
+        POINTS, preset="gaussian", steps=5000, lr_d=1e-3, r1=0.1, r2=0.1, penalty_end=0.03, latent_normals=1
     ),
     "mixture1d": replace(POINTS, preset="mixture1d", steps=3200, latent_normals=1, latent_signs=8),
     "ring": replace(POINTS, preset="ring", steps=6000, latent_normals=2, latent_signs=8),
