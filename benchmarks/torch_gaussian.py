@@ -35,7 +35,7 @@ def learning_rate(step, steps, warmup, cosine_from):
 def squared_gradient(logits, x):
     """Return mean |dD(x)/dx|^2."""
     (gradient,) = torch.autograd.grad(logits.sum(), x, create_graph=True)
-    return gradient.square().sum() / len(x)
+    return gradient.square().sum() / len(logits)
 
 
 def train(options, out):

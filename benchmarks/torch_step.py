@@ -9,6 +9,7 @@ from torch.nn.functional import softplus
 
 from benchmarks.contest import cores
 from benchmarks.tables import seconds
+from benchmarks.torch_gaussian import squared_gradient
 from benchmarks.workloads import BETAS, RATE, Convolutional, networks
 
 
@@ -29,10 +30,6 @@ def torch_step(work, *, compiled):
         if work.relativistic:
             return softplus(fake_logits - real_logits).mean()
         return softplus(-real_logits).mean() + softplus(fake_logits).mean()
-
-    def squared_gradient(logits, x):
-        (gradient,) = torch.autograd.grad(logits.sum(), x, create_graph=True)
-        return gradient.square().sum() / work.batch
 
     def step():
         with torch.no_grad():

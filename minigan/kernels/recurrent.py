@@ -18,6 +18,7 @@ import numpy as np
 
 from minigan.kernels.elementwise import sigmoid64, tanh32, tanh64
 from minigan.kernels.jit import by_precision, njit
+from minigan.kernels.tiles import aligned
 
 I, F, G, O = 0, 1, 2, 3  # noqa: E741 (the gates of an LSTM, in the order in which they are saved)
 R, Z, N_, M = 0, 1, 2, 3  # those of a GRU; M is no gate: W_hn h_{t-1} + b_hn
@@ -64,18 +65,9 @@ def _rows_of_a_block(N, K, L, fewest=16):
 
 
 @njit
-def _aligned(rows, columns, like):
-    """Return new memory, of the dtype of `like`, that begins on a cache line: no vector load touches two of them."""
-    line = 64 // like.itemsize
-    memory = np.empty(rows * columns + line, like.dtype)
-    skipped = (-memory.ctypes.data % 64) // like.itemsize
-    return memory[skipped : skipped + rows * columns].reshape(rows, columns)
-
-
-@njit
 def _weight(w):
     """Return a copy of w, aligned."""
-    out = _aligned(w.shape[0], w.shape[1], w)
+    out = aligned(w.shape[0], w.shape[1], w)
     out[:] = w
     return out
 
@@ -84,7 +76,7 @@ def _weight(w):
 def _transposed(w_ih, w_hh):
     """Return W_ih^T above W_hh^T, aligned, (C + H, rows): what (x_t, h_{t-1}) is multiplied by."""
     C = w_ih.shape[1]
-    out = _aligned(C + w_hh.shape[1], len(w_ih), w_ih)
+    out = aligned(C + w_hh.shape[1], len(w_ih), w_ih)
     _transpose(w_ih, out[:C])
     _transpose(w_hh, out[C:])
     return out
@@ -331,7 +323,7 @@ def outer_sum(out, da, x):
     a, b = np.ascontiguousarray(da).reshape(-1, rows_of_w), np.ascontiguousarray(x).reshape(-1, C)
     rows = _rows_of_a_block(len(a), rows_of_w, C, fewest=32)  # adding up costs something, too
     np.dot(a[:rows].T, b[:rows], out)
-    part = _aligned(rows_of_w, C, out)
+    part = aligned(rows_of_w, C, out)
     for first in range(rows, len(a), max(rows, 1)):
         last = min(first + rows, len(a))
         np.dot(a[first:last].T, b[first:last], part)

@@ -100,14 +100,14 @@ class _Vectors:
     def load(self, row, v):
         where = self._place(row, v)
         if v < self.last:
-            return _aligned(self.builder.load(where))
+            return _at_a_number(self.builder.load(where))
         load = self._llvm("masked.load", _VECTOR, _VECTOR.as_pointer(), _INT, _MASK, _VECTOR)
         return self.builder.call(load, [where, _INT(BYTES), self.mask, ir.Constant(_VECTOR, [0.0] * LANES)])
 
     def store(self, value, row, v):
         where = self._place(row, v)
         if v < self.last:
-            _aligned(self.builder.store(value, where))
+            _at_a_number(self.builder.store(value, where))
         else:
             store = self._llvm("masked.store", ir.VoidType(), _VECTOR, _VECTOR.as_pointer(), _INT, _MASK)
             self.builder.call(store, [value, where, _INT(BYTES), self.mask])
@@ -132,7 +132,7 @@ class _Vectors:
         return cgutils.get_or_insert_function(self.builder.module, kind, f"llvm.{name}.v{LANES}f32{pointer}")
 
 
-def _aligned(instruction):
+def _at_a_number(instruction):
     """Say that an address is a number's, not a whole register's."""
     instruction.align = BYTES
     return instruction
@@ -162,7 +162,7 @@ def block(typing, out, out_row, x, x_row, turned):
         def row(first, step, i):
             return builder.inttoptr(builder.add(first, builder.mul(step, _LONG(i))), _VECTOR.as_pointer())
 
-        rows = [_aligned(builder.load(row(x, x_row, i))) for i in range(LANES)]
+        rows = [_at_a_number(builder.load(row(x, x_row, i))) for i in range(LANES)]
         for s in (1, 2, 4, 8) if turn else ():
             upper = ir.Constant(_INTS, [j if not j & s else LANES + j - s for j in range(LANES)])
             lower = ir.Constant(_INTS, [j + s if not j & s else LANES + j for j in range(LANES)])
@@ -170,13 +170,22 @@ def block(typing, out, out_row, x, x_row, turned):
                 pair = rows[i], rows[i + s]
                 rows[i], rows[i + s] = (builder.shuffle_vector(*pair, which) for which in (upper, lower))
         for i in range(LANES):
-            _aligned(builder.store(rows[i], row(out, out_row, i)))
+            _at_a_number(builder.store(rows[i], row(out, out_row, i)))
         return context.get_dummy_value()
 
     return types.void(*[types.intp] * 4, turned), generate
 
 
 # -- the whole product -------------------------------------------------------------------------------------------------
+
+
+@njit
+def aligned(rows, columns, like):
+    """Return new memory, of the dtype of `like`, that begins on a cache line: no vector load touches two of them."""
+    line = 64 // like.itemsize
+    memory = np.empty(rows * columns + line, like.dtype)
+    skipped = (-memory.ctypes.data % 64) // like.itemsize
+    return memory[skipped : skipped + rows * columns].reshape(rows, columns)
 
 
 @njit
@@ -203,7 +212,7 @@ def _compete(stride):
 def _strips(owner, N, K, M, c, c_row, a, a_row, a_column, b, b_row, b_column):
     """Compute C, 64 columns at a time. `owner` is passed on for its memory's sake, which A may lie in, and would go."""
     order = b_column > BYTES or N > 32  # a transpose; or read so often that it pays
-    ordered = _on_a_line(DEPTH, COLUMNS)
+    ordered = aligned(DEPTH, COLUMNS, owner)
     for left in range(0, M, COLUMNS):
         width = min(COLUMNS, M - left)
         for first in range(0, K, DEPTH):
@@ -214,14 +223,6 @@ def _strips(owner, N, K, M, c, c_row, a, a_row, a_column, b, b_row, b_column):
                 strip_of_b = ordered.ctypes.data, BYTES * COLUMNS
             a_part = a + first * a_column, a_row, a_column
             _tiles(N, c + left * BYTES, c_row, *a_part, *strip_of_b, depth, width, first > 0)
-
-
-@njit
-def _on_a_line(height, width):
-    """Return memory that begins on a cache line: no load of a register touches two of them."""
-    memory = np.empty(height * width + LANES, np.float32)
-    skipped = (-memory.ctypes.data % 64) // BYTES
-    return memory[skipped : skipped + height * width].reshape(height, width)
 
 
 @njit

@@ -2,13 +2,13 @@
 
 import json
 import math
-import zlib
 
 import numpy as np
 
 from minigan import metrics
 from minigan.data import ArrayDataset
 from minigan.files import read_bytes, write_bytes
+from minigan.training.run import checksum
 from minigan.training.virtual import fingerprint
 
 IMAGES = 10_000  # images that are compared: FIDs of other numbers do not compare
@@ -153,7 +153,7 @@ def copies(found):
 def keep(run, gan, measures):
     """Write the measures into evaluation.json of a RunFolder, with the fingerprint of the generator measured."""
     numbers = {name: float(value) if math.isfinite(value) else None for name, value in measures.items()}
-    content = {"step": gan.step, "generator": fingerprint(gan), "measures": numbers, "crc32": _checksum(numbers)}
+    content = {"step": gan.step, "generator": fingerprint(gan), "measures": numbers, "crc32": checksum({}, numbers)}
     write_bytes(run.path / "evaluation.json", json.dumps(content, indent=1) + "\n")
 
 
@@ -161,12 +161,8 @@ def kept(run, gan):
     """Return the measures in evaluation.json; none if there are none, they are damaged, or of another generator."""
     try:
         content = json.loads(read_bytes(run.path / "evaluation.json", 2**20))
-        if content["generator"] != fingerprint(gan) or content["crc32"] != _checksum(content["measures"]):
+        if content["generator"] != fingerprint(gan) or content["crc32"] != checksum({}, content["measures"]):
             return {}
         return {name: math.nan if value is None else float(value) for name, value in content["measures"].items()}
     except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError, OverflowError):
         return {}
-
-
-def _checksum(numbers):
-    return zlib.crc32(json.dumps(numbers, sort_keys=True).encode())

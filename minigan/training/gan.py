@@ -291,7 +291,7 @@ class GAN(Players):
         config : Config, optional
             Options to go on with, if not the run's; only steps, data, log_every, checkpoints and snapshots may differ.
         previous : bool
-            Take the checkpoint before the last one, which is damaged or on the way to divergence.
+            Take the checkpoint before the last one, should that be damaged.
 
         Raises
         ------

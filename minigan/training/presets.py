@@ -48,6 +48,8 @@ RELATIVISTIC = replace(
 # DCGAN's batch, with the two rates of InfoGAN.
 CONVOLUTIONAL = replace(IMAGES, steps=6000, batch_size=64, lr_g=1e-3, lr_d=2e-4, r1=0.0, latent_normals=64)
 
+PLAIN_CONVOLUTIONAL = replace(RELATIVISTIC, steps=8000, batch_size=64, lr_g=5e-4, lr_d=5e-4)
+
 # Instance noise in place of a gradient penalty: that one would go through every step of the LSTM twice.
 SEQUENCES = Config(
     preset="sines",
@@ -67,6 +69,14 @@ SEQUENCES = Config(
     standardise=True,
 )
 
+KINDS_OF_IMAGES = {
+    "": (IMAGES, architectures.dense_images),
+    "-dense": (RELATIVISTIC, architectures.wide_dense_images),
+    "-conv": (CONVOLUTIONAL, architectures.convolutional),
+    "-conv-plain": (PLAIN_CONVOLUTIONAL, architectures.plain_convolutional),
+}
+OF_IMAGES = {f"{data}{kind}": both for data in ("glyphs", "mnist") for kind, both in KINDS_OF_IMAGES.items()}
+
 PRESETS = {
     "gaussian": replace(
         POINTS, preset="gaussian", steps=5000, lr_d=1e-3, r1=0.1, r2=0.1, penalty_end=0.03, latent_normals=1
@@ -76,16 +86,7 @@ PRESETS = {
     # Rates fall early here: with 25 narrow modes that is what brings their width close to the data's.
     "grid": replace(POINTS, preset="grid", steps=6000, cosine_from=0.3, latent_normals=2, latent_signs=8),
     "sines": SEQUENCES,
-    **{
-        f"{data}{kind}": replace(options, preset=f"{data}{kind}")
-        for data in ("glyphs", "mnist")
-        for kind, options in {
-            "": IMAGES,
-            "-dense": RELATIVISTIC,
-            "-conv": CONVOLUTIONAL,
-            "-conv-plain": replace(RELATIVISTIC, steps=8000, batch_size=64, lr_g=5e-4, lr_d=5e-4),
-        }.items()
-    },
+    **{name: replace(options, preset=name) for name, (options, _) in OF_IMAGES.items()},
 }
 
 NETWORKS = {
@@ -94,16 +95,7 @@ NETWORKS = {
     "ring": partial(architectures.points, 2, 64, 3, 32),
     "grid": partial(architectures.points, 2, 64, 3, 32),
     "sines": partial(architectures.sequences, 24, 5, 32),
-    **{
-        f"{data}{kind}": network
-        for data in ("glyphs", "mnist")
-        for kind, network in {
-            "": architectures.dense_images,
-            "-dense": architectures.wide_dense_images,
-            "-conv": architectures.convolutional,
-            "-conv-plain": architectures.plain_convolutional,
-        }.items()
-    },
+    **{name: pair for name, (_, pair) in OF_IMAGES.items()},
 }
 
 

@@ -3,7 +3,7 @@
     config.toml              the options, once
     metrics.jsonl            one line of numbers every few steps
     checkpoint.safetensors   weights, optimisers, average, generator state: everything that the next step depends on
-    previous.safetensors     the checkpoint before that one, should it be damaged or already on the way to divergence
+    previous.safetensors     the checkpoint before that one, should it be damaged
     snapshots/               samples from one fixed noise, over the run
     evaluation.json          what `minigan evaluate` measured
     pictures as PNG, the animation, report.html
@@ -164,7 +164,7 @@ class RunFolder:
             What is not an array (the step, the generator's state), JSON-able.
         """
         arrays = {name: np.array(a, order="C") for name, a in arrays.items()}
-        rest = json.dumps({"state": state, "crc32": _checksum(arrays, state)}, sort_keys=True)
+        rest = json.dumps({"state": state, "crc32": checksum(arrays, state)}, sort_keys=True)
         data = safetensors.numpy.save(arrays, metadata={"minigan": rest})  # one entry: several come in random order
         with writing_to(self):
             write_bytes(self.path / LAST, data)
@@ -189,7 +189,7 @@ class RunFolder:
             with safetensors.safe_open(path, framework="numpy") as file:
                 arrays = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (not a dict)
                 rest = json.loads((file.metadata() or {})["minigan"])
-            if _checksum(arrays, rest["state"]) != rest["crc32"] or not isinstance(rest["state"], dict):
+            if checksum(arrays, rest["state"]) != rest["crc32"] or not isinstance(rest["state"], dict):
                 raise ValueError("its checksum is wrong")
             return arrays, rest["state"]
         except FileNotFoundError as error:
@@ -271,7 +271,7 @@ class RunFolder:
                 left_over.unlink()  # a file that a killed process had not finished
 
 
-def _checksum(arrays, state):
+def checksum(arrays, state):
     """Return the CRC-32 of arrays, with their names, types and shapes, and of the JSON-able `state`."""
     crc = zlib.crc32(json.dumps(state, sort_keys=True).encode())
     for name, a in sorted(arrays.items()):
