@@ -7,7 +7,7 @@ import ast
 import re
 from pathlib import Path
 
-from minigan.files import write_bytes
+from lesson_pages import update
 
 RUN = {"s1_directional_derivatives"}  # seconds each
 
@@ -86,11 +86,6 @@ def write_sources(docs):
     """Write the scripts that sphinx-gallery reads; what did not change is left alone."""
     target = docs / "_examples"
     target.mkdir(exist_ok=True)
-    texts = {path.name: page(path) for path in sorted(Path(docs, "..", "examples").glob("*.py"))}
-    texts["GALLERY_HEADER.rst"] = header(docs)
-    for old in [*target.glob("*.py"), *docs.glob("gallery/*.rst")]:  # of an example that has another name now
-        if old.stem != "index" and old.stem + ".py" not in texts:
-            old.unlink()
-    for name, text in texts.items():
-        if not (target / name).exists() or (target / name).read_text(encoding="utf-8") != text:
-            write_bytes(target / name, text)
+    texts = {target / path.name: page(path) for path in sorted(Path(docs, "..", "examples").glob("*.py"))}
+    pages = [path for path in docs.glob("gallery/*.rst") if path.stem != "index"]
+    update(texts | {target / "GALLERY_HEADER.rst": header(docs)}, [*target.glob("*.py"), *pages])

@@ -7,6 +7,7 @@ exchanges the files for download for those that students get from ``minigan less
 import re
 import weakref
 import zipfile
+from collections.abc import Iterable
 from pathlib import Path
 
 from minigan.course import exports, lessons
@@ -198,10 +199,16 @@ def write_sources(docs: Path) -> None:
     pages = {f"{lesson.name}.py": gallery_script(lesson) for lesson in lessons().values()}
     pages["timing.md"] = timing_table()
     pages["GALLERY_HEADER.rst"] = to_rst((folder() / "README.md").read_text(encoding="utf-8"))
-    for old in [*target.glob("*.py"), *docs.glob("course/[0-9]*.*")]:  # of a lesson that has another name now
-        if old.name.split(".")[0] + ".py" not in pages:
-            old.unlink()
     texts = {docs / "solutions.rst": solutions_page()} | {target / name: text for name, text in pages.items()}
+    update(texts, [*target.glob("*.py"), *docs.glob("course/[0-9]*.*")])
+
+
+def update(texts: dict[Path, str], made: Iterable[Path]) -> None:
+    """Write files that are not so already, and remove what was made from sources of other names."""
+    sources = {path.name.split(".")[0] for path in texts}
+    for old in made:
+        if old.name.split(".")[0] not in sources:
+            old.unlink()
     for path, text in texts.items():
         if not path.exists() or path.read_text(encoding="utf-8") != text:
             write_bytes(path, text)
