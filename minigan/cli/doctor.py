@@ -14,6 +14,7 @@ import threadpoolctl
 from minigan.blas import processor_flags
 from minigan.cli.options import parse
 from minigan.compiler import cache as compiled_steps
+from minigan.kernels import threads
 
 PACKAGES = ["minigan", "numpy", "numba", "llvmlite", "scipy", "matplotlib", "safetensors"]
 
@@ -106,7 +107,11 @@ def _threads(numba, advice):
     wanted = os.environ.get("OPENBLAS_NUM_THREADS") or os.environ.get("OMP_NUM_THREADS")
     if wanted and wanted.isdigit() and int(wanted) > _cores():
         advice.append(f"{wanted} BLAS threads on {_cores()} usable cores get into each other's way; use fewer")
-    return {"numba": numba.config.NUMBA_NUM_THREADS, **{name: os.environ.get(name, "not set") for name in names}}
+    return {
+        "kernels": threads.count(),
+        "numba": numba.config.NUMBA_NUM_THREADS,
+        **{name: os.environ.get(name, "not set") for name in names},
+    }
 
 
 def _caches(numba, advice):

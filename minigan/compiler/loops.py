@@ -1,6 +1,7 @@
 """Loops: the source of a Numba function for a group of elementwise equations."""
 
 import inspect
+import math
 import re
 
 import numpy as np
@@ -8,6 +9,8 @@ from numpy.lib.stride_tricks import as_strided
 
 from minigan.compiler.passes import inputs_of
 from minigan.kernels.elementwise import FUNCTIONS
+
+MOST_PARTS, FEWEST = 8, 2**13  # that a loop is cut into for several threads, and elements of each
 
 _WORD = re.compile(r"\b[A-Za-z_]\w*\b|(?<![\w.])\d+(?:\.\d+)?\b")
 
@@ -31,6 +34,8 @@ def loop_source(loop, cells, out):
     text : str
         ``({parameters}):`` and the body; the same text serves all loops that differ in their arrays only.
     arguments : list of ndarray or int
+        Of a loop over many elements, which is shared among threads, the first two are how many parts there are, and
+        how many rows each has.
     """
     last = loop.summed or loop.equations[-1]
     shape = last.inputs[0].shape if loop.summed else last.outputs[0].shape
@@ -108,7 +113,13 @@ def _source(operands, lines, result, out, shape, spread, summed=False):
         for at, k in enumerate(axes):
             spans[k] = f"{name}.shape[{at}]"
     body = _Body(operands, index, lines, result)
+    parts = 1 if summed else min(MOST_PARTS, math.prod(lengths) // FEWEST)
     text = [f"({', '.join(arrays)}):"]
+    if parts > 1:
+        rows = -(-lengths[0] // parts)
+        arguments = [-(-lengths[0] // rows), rows, *arguments]
+        text = [f"(part, rows, {', '.join(arrays)}):", "    start, stop = part * rows, (part + 1) * rows"]
+        text += [f"    {name} = {name}[start:stop]" for name in arrays if index[name].startswith(f"{name}[i")]
     text += [f"    {name} = {name}[0]" for name in operands if index[name] == f"{name}[0]"]
     text += [f"    {name} = {value}" for name, value, early in lines if early]
     inner = bool(lengths) and not strides[0][-1] if summed else False

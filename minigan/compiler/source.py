@@ -161,12 +161,21 @@ class Source:
         for name, module in self.imports.items():
             by_module.setdefault(module, []).append(name)
         imports = "".join(f"from {module} import {', '.join(sorted(names))}\n" for module, names in by_module.items())
+        if any(is_shared(text) for text in self.kernels):
+            imports += "from minigan.kernels.threads import share\n"
         head = HEAD.format(title=title, functions=", ".join(used) or "exp32", imports=imports)
-        kernels = [
-            f"@njit(cache=False{', ' + SUMS if 'acc' in text else ''})\ndef {name}{text}"
-            for text, name in self.kernels.items()
-        ]
+        kernels = [_definition(name, text) for text, name in self.kernels.items()]
         return "\n\n\n".join([head.rstrip(), *kernels, *self.parts]) + "\n"
+
+
+def _definition(name, text):
+    share = "@share\n" if is_shared(text) else ""
+    return f"{share}@njit(cache=False{', ' + SUMS if 'acc' in text else ''})\ndef {name}{text}"
+
+
+def is_shared(text):
+    """Return whether a kernel does one part of its work, for `minigan.kernels.threads.share`."""
+    return text.startswith("(part, ")
 
 
 def is_zero(value):

@@ -15,7 +15,7 @@ from minigan.compiler.source import Source
 from minigan.compiler.trace import trace
 from minigan.engine import Tensor, modes
 from minigan.errors import TraceError
-from minigan.kernels import products
+from minigan.kernels import products, threads
 
 
 def compile(step):
@@ -114,6 +114,7 @@ class Version:
         title = f"{getattr(step, '__qualname__', 'step')}, compiled by minigan: kernels first, the step at the end."
         self.source = Source(self.program, title)
         self.module = cache.load(self.source.text)
+        threads.start()
         self.cell = self.source.layout.cell
         self.sources = [e for e in self.program.equations if not e.inputs]
         self.draws = [_on_host(e, self.cell) for e in self.sources]

@@ -9,7 +9,7 @@ The rows of the patch matrix are the places (n, i, j) of the output, its columns
     gradient of the weight  W  =  y^T patches(x)
 
 It is worked on a few images at a time, so that the patches, which hold every pixel up to kh kw times, stay in the
-processor's cache and take no memory to speak of.
+processor's cache and take no memory to speak of. Threads share the images.
 
 Each of the three is one compiled function that writes into given memory (``..._into``): compiled steps call it as it
 is, and the functions at the top of the file take memory for it.
@@ -17,10 +17,13 @@ is, and the functions at the top of the file take memory for it.
 
 import numpy as np
 
+from minigan.kernels import threads
 from minigan.kernels.jit import njit
 from minigan.kernels.products import multiply
+from minigan.kernels.threads import share
 
 PATCH_BYTES = 2**19  # of patches at a time: a quarter of a usual second-level cache
+PARTS = 4  # into which images are divided
 SMALL = 10**6  # multiplications: up to here, OpenBLAS multiplies without rearranging the matrices first
 
 
@@ -60,6 +63,7 @@ def numbers(stride, padding, **_):
 
 def _plain(*arrays):
     """Return the arrays in one dtype, C order and writable: Numba compiles anew for each other kind."""
+    threads.start()
     dtype = np.result_type(*arrays)
     return [np.require(a, dtype, "CW") for a in arrays]
 
@@ -71,6 +75,14 @@ def _plain(*arrays):
 def conv2d_into(y, x, w, down, right, top, left, patch_bytes):
     """Fill y; `down` and `right` are the stride, `top` and `left` the padding."""
     matrix = np.ascontiguousarray(_matrix(w).T)  # both factors in C order: the fastest for BLAS
+    images = _images_of_a_part(y, w)
+    _conv2d(-(-len(y) // images), images, y, x, w, matrix, down, right, top, left, patch_bytes)
+
+
+@share
+@njit
+def _conv2d(part, images, y, x, w, matrix, down, right, top, left, patch_bytes):
+    x, y = x[part * images : (part + 1) * images], y[part * images : (part + 1) * images]
     height, width, step = _places(y, matrix.size, len(matrix), patch_bytes)
     places = height * width
     frame = _frame(x, top, left)
@@ -89,7 +101,14 @@ def conv2d_into(y, x, w, down, right, top, left, patch_bytes):
 @njit
 def conv_transpose2d_into(x, y, w, down, right, top, left, patch_bytes):
     """Fill x, of the size it has."""
-    matrix = _matrix(w)
+    images = _images_of_a_part(y, w)
+    _conv_transpose2d(-(-len(y) // images), images, x, y, w, _matrix(w), down, right, top, left, patch_bytes)
+
+
+@share
+@njit
+def _conv_transpose2d(part, images, x, y, w, matrix, down, right, top, left, patch_bytes):
+    x, y = x[part * images : (part + 1) * images], y[part * images : (part + 1) * images]
     height, width, step = _places(y, matrix.size, matrix.shape[1], patch_bytes)
     frame = _frame(x, top, left)
     patches = np.empty((step * height * width, matrix.shape[1]), x.dtype)
@@ -109,23 +128,43 @@ def conv_transpose2d_into(x, y, w, down, right, top, left, patch_bytes):
 def conv2d_weight_into(w, x, y, down, right, top, left, patch_bytes):
     """Fill w, of the size it has."""
     o, c, kh, kw = w.shape
-    height, width, step = _places(y, w.size, kh * kw * c, patch_bytes)
-    frame = _frame(x, top, left)
-    patches = np.empty((step * height * width, kh * kw * c), x.dtype)
-    memory = np.empty(step * height * width * o, y.dtype)
-    total, part = np.zeros((o, kh * kw * c), x.dtype), np.empty((o, kh * kw * c), x.dtype)
-    for start in range(0, len(x), step):
-        n = min(step, len(x) - start)
-        rows = patches[: n * height * width]
-        _gather_patches(rows, x[start : start + n], frame, kh, height, width, down, right, top, left)
-        multiply(part, _columns(memory, y[start : start + n]), rows)
-        total += part
-    entries = total.reshape(o, kh, kw, c)
+    images = _images_of_a_part(y, w)
+    parts = -(-len(y) // images)
+    sums = np.zeros((max(parts, 1), o, kh * kw * c), w.dtype)
+    _conv2d_weight(parts, images, sums, x, y, kh, down, right, top, left, patch_bytes)
+    for part in range(1, parts):
+        sums[0] += sums[part]
+    entries = sums[0].reshape(o, kh, kw, c)
     for k in range(o):
         _from_frame(w[k], entries[k], 0, 0)
 
 
+@share
+@njit
+def _conv2d_weight(part, images, sums, x, y, kh, down, right, top, left, patch_bytes):
+    x, y = x[part * images : (part + 1) * images], y[part * images : (part + 1) * images]
+    o, entries = sums[part].shape
+    height, width, step = _places(y, o * entries, entries, patch_bytes)
+    frame = _frame(x, top, left)
+    patches = np.empty((step * height * width, entries), x.dtype)
+    memory = np.empty(step * height * width * o, y.dtype)
+    product = np.empty((o, entries), x.dtype)
+    for start in range(0, len(x), step):
+        n = min(step, len(x) - start)
+        rows = patches[: n * height * width]
+        _gather_patches(rows, x[start : start + n], frame, kh, height, width, down, right, top, left)
+        multiply(product, _columns(memory, y[start : start + n]), rows)
+        sums[part] += product
+
+
 # -- their parts ------------------------------------------------------------------------------------------------------
+
+
+@njit
+def _images_of_a_part(y, w):
+    """Return how many images a thread takes at a time: all, where that is little work."""
+    multiplications = y.size * (w.size // len(w))
+    return max(1, len(y) if multiplications < PARTS * SMALL else (len(y) + PARTS - 1) // PARTS)
 
 
 @njit

@@ -11,7 +11,10 @@ import numpy as np
 from numba import types
 from numba.extending import overload
 
-CALLED = [Path(__file__).parent / name for name in ("elementwise.py", "products.py", "tiles.py")]
+from minigan.blas import NEEDED, processor_flags
+
+CALLED = [Path(__file__).parent / name for name in ("elementwise.py", "products.py", "threads.py", "tiles.py")]
+AVX512 = processor_flags() >= NEEDED and not getattr(numba.config, "DISABLE_JIT", False)  # may be written for
 FASTMATH = ("nsz", "arcp", "contract", "afn")
 
 

@@ -4,11 +4,10 @@ import numpy as np
 from numba import types
 from numba.extending import overload
 
-from minigan.kernels.jit import njit
-from minigan.kernels.tiles import COLUMNS, TILES, product
+from minigan.kernels.jit import AVX512, njit
+from minigan.kernels.tiles import COLUMNS, product
 
-# Multiplications between which the tiles are ahead: below, a call costs more than it brings; above, BLAS has threads.
-FEWEST, MOST = 2**18, 2**24
+FEWEST = 2**18  # multiplications from which on the tiles are ahead: below, a call costs more than it brings
 
 
 def multiply(out, x, y):
@@ -19,7 +18,7 @@ def multiply(out, x, y):
 @overload(multiply, jit_options={"error_model": "numpy"})
 def _(out, x, y):
     def by_tiles(out, x, y):
-        if FEWEST <= x.size * y.shape[1] < MOST and 2 * y.shape[1] >= COLUMNS:
+        if x.size * y.shape[1] >= FEWEST and 2 * y.shape[1] >= COLUMNS:
             product(out, x, y)
         else:
             np.dot(x, y, out)
@@ -28,7 +27,7 @@ def _(out, x, y):
         np.dot(x, y, out)
 
     in_order = out.layout == "C" and x.layout in "CF" and y.layout in "CF"
-    return by_tiles if TILES and in_order and out.dtype == types.float32 else by_blas
+    return by_tiles if AVX512 and in_order and out.dtype == types.float32 else by_blas
 
 
 @njit

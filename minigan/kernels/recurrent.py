@@ -5,19 +5,24 @@ memory that is there already. What is particular here is how they run fast:
 
 - A block of sequences at a time goes through all time steps (`_rows_of_a_block`). Its share of one step's arrays stays
   in the fastest cache, and its matrix products are small enough for BLAS to take the operands as they lie in memory.
+  Blocks know nothing of each other: threads share them.
   Weights are copied to where a cache line begins: the products read them again and again.
 - Where x_t and h_{t-1} enter as W_ih x_t + W_hh h_{t-1}, that is one product, of (x_t, h_{t-1}) and both weights.
 - The rest of a step is a chain of short loops over contiguous elements, each with one result or two: such loops
   vectorise. One with many results does not, since none of them may lie where another operand does, and that is more
   than the compiler is willing to check.
 
-Indices are t in time, n in the batch, j in the hidden units; I, F, G, O (LSTM) and R, Z, N_, M (GRU) pick a gate.
+Indices are t in time, n in the batch, k in a block of it, j in the hidden units; I, F, G, O (LSTM) and R, Z, N_, M
+(GRU) pick a gate.
 """
 
 import numpy as np
 
+from minigan.kernels import threads
 from minigan.kernels.elementwise import sigmoid64, tanh32, tanh64
 from minigan.kernels.jit import by_precision, njit
+from minigan.kernels.products import multiply
+from minigan.kernels.threads import share
 from minigan.kernels.tiles import aligned
 
 I, F, G, O = 0, 1, 2, 3  # noqa: E741 (the gates of an LSTM, in the order in which they are saved)
@@ -40,6 +45,7 @@ def on_host(kernel, shapes, inputs, *numbers):
     dtype = np.result_type(*inputs, np.float32)
     inputs = [np.require(a, dtype, "CW") for a in inputs]  # Numba compiles anew for each other kind
     outputs = tuple(np.empty(shape, dtype) for shape in shapes)
+    threads.start()
     kernel(*outputs, *inputs, *numbers)
     return outputs
 
@@ -55,13 +61,24 @@ def or_nothing(g):
 SMALL = 1_000_000  # multiplications of a product up to which OpenBLAS, for AVX-512, does without copies of its operands
 
 
+FEWEST_ROWS = 16  # of a block
+
+
 @njit
-def _rows_of_a_block(N, K, L, fewest=16):
-    """Return how many of N rows to take at once in products (rows, K) (K, L): few, if that makes the products small."""
-    rows = N
-    while rows >= fewest and rows * K * L > SMALL:
+def _rows_of_a_block(N, K, L):
+    """Return how many of N rows to take at once in products (rows, K) (K, L).
+
+    Half of them, for two threads; and fewer, if that makes the products small.
+    """
+    half = rows = max((N + 1) // 2, min(N, FEWEST_ROWS))
+    while rows >= FEWEST_ROWS and rows * K * L > SMALL:
         rows = (rows + 1) // 2
-    return rows if rows >= fewest else N
+    return max(rows if rows >= FEWEST_ROWS else half, 1)
+
+
+@njit
+def _blocks(N, rows):
+    return (N + rows - 1) // rows
 
 
 @njit
@@ -92,11 +109,11 @@ def _transpose(w, out):
 
 
 @njit
-def _put(columns, first_column, x, first, last):
-    """Copy rows first ... last of x into some columns of a wider matrix."""
-    for n in range(first, last):
+def _put(columns, first_column, x, first):
+    """Copy rows of x, from the first one on, into some columns of a wider matrix."""
+    for k in range(len(columns)):
         for j in range(x.shape[1]):
-            columns[n, first_column + j] = x[n, j]
+            columns[k, first_column + j] = x[first + k, j]
 
 
 # -- LSTM -------------------------------------------------------------------------------------------------------------
@@ -105,36 +122,43 @@ def _put(columns, first_column, x, first, last):
 @njit
 def lstm_forward(h, c, gates, x, h0, c0, w_ih, w_hh, b):
     """Fill h, c: (T, N, H), gates: (T, N, 4H)."""
+    w = _transposed(w_ih, w_hh)
+    rows = _rows_of_a_block(len(h0), *w.shape)
+    _lstm_forward(_blocks(len(h0), rows), rows, h, c, gates, x, h0, c0, w, b)
+
+
+@share
+@njit
+def _lstm_forward(block, rows, h, c, gates, x, h0, c0, w, b):
     T, N, C = x.shape
     H = h0.shape[1]
-    w, b = _transposed(w_ih, w_hh), b.reshape(4, H)
-    s = gates.reshape(T, N, 4, H)
-    xh, cell = np.empty((N, C + H), h.dtype), c0.copy()
-    _put(xh, C, h0, 0, N)
-    product = np.empty((N, 4 * H), h.dtype)
-    a = product.reshape(N, 4, H)
-    rows = _rows_of_a_block(N, C + H, 4 * H)
-    for first in range(0, N, max(rows, 1)):
-        last = min(first + rows, N)
-        for t in range(T):
-            _put(xh, 0, x[t], first, last)
-            np.dot(xh[first:last], w, product[first:last])
-            for n in range(first, last):
-                for j in range(H):
-                    s[t, n, I, j] = sigmoid(a[n, I, j] + b[I, j])
-                for j in range(H):
-                    s[t, n, F, j] = sigmoid(a[n, F, j] + b[F, j])
-                for j in range(H):
-                    s[t, n, G, j] = tanh(a[n, G, j] + b[G, j])
-                for j in range(H):
-                    s[t, n, O, j] = sigmoid(a[n, O, j] + b[O, j])
-                for j in range(H):
-                    c_t = s[t, n, F, j] * cell[n, j] + s[t, n, I, j] * s[t, n, G, j]
-                    cell[n, j] = c_t
-                    c[t, n, j] = c_t
-                for j in range(H):
-                    h[t, n, j] = s[t, n, O, j] * tanh(cell[n, j])
-            _put(xh, C, h[t], first, last)
+    first, last = block * rows, min((block + 1) * rows, N)
+    s, b = gates.reshape(T, N, 4, H), b.reshape(4, H)
+    cell = c0[first:last].copy()
+    xh = np.empty((last - first, C + H), h.dtype)
+    product = np.empty((last - first, 4 * H), h.dtype)
+    a = product.reshape(last - first, 4, H)
+    _put(xh, C, h0, first)
+    for t in range(T):
+        _put(xh, 0, x[t], first)
+        multiply(product, xh, w)
+        for k in range(last - first):
+            n = first + k
+            for j in range(H):
+                s[t, n, I, j] = sigmoid(a[k, I, j] + b[I, j])
+            for j in range(H):
+                s[t, n, F, j] = sigmoid(a[k, F, j] + b[F, j])
+            for j in range(H):
+                s[t, n, G, j] = tanh(a[k, G, j] + b[G, j])
+            for j in range(H):
+                s[t, n, O, j] = sigmoid(a[k, O, j] + b[O, j])
+            for j in range(H):
+                c_t = s[t, n, F, j] * cell[k, j] + s[t, n, I, j] * s[t, n, G, j]
+                cell[k, j] = c_t
+                c[t, n, j] = c_t
+            for j in range(H):
+                h[t, n, j] = s[t, n, O, j] * tanh(cell[k, j])
+        _put(xh, C, h[t], first)
 
 
 @njit
@@ -143,43 +167,48 @@ def lstm_backward(da, dh, dc, gh, gc, gg, gates, c, c0, w_hh):
 
     gc or gg may have no elements: then nobody used the cell's or the gates' values.
     """
-    T, N, H = c.shape
-    one = c.dtype.type(1)
     w, gates = _weight(w_hh), np.ascontiguousarray(gates)
     c, c0 = np.ascontiguousarray(c), np.ascontiguousarray(c0)
+    dh[:], dc[:] = 0, 0
+    rows = _rows_of_a_block(len(c0), *w.shape)
+    _lstm_backward(_blocks(len(c0), rows), rows, da, dh, dc, gh, gc, gg, gates, c, c0, w)
+
+
+@share
+@njit
+def _lstm_backward(block, rows, da, dh, dc, gh, gc, gg, gates, c, c0, w):
+    T, N, H = c.shape
+    first, last = block * rows, min((block + 1) * rows, N)
+    one = c.dtype.type(1)
     s, d = gates.reshape(T, N, 4, H), da.reshape(T, N, 4, H)
     tanh_c = np.empty(H, c.dtype)
-    dh[:], dc[:] = 0, 0
-    rows = _rows_of_a_block(N, 4 * H, H)
-    for first in range(0, N, max(rows, 1)):
-        last = min(first + rows, N)
-        for t in range(T - 1, -1, -1):
-            before = c[t - 1] if t else c0
-            for n in range(first, last):
-                if gc.size:
+    for t in range(T - 1, -1, -1):
+        before = c[t - 1] if t else c0
+        for n in range(first, last):
+            if gc.size:
+                for j in range(H):
+                    dc[n, j] += gc[t, n, j]
+            for j in range(H):
+                dh[n, j] += gh[t, n, j]
+                tanh_c[j] = tanh(c[t, n, j])
+            for j in range(H):
+                o = s[t, n, O, j]
+                dc[n, j] += dh[n, j] * o * (one - tanh_c[j] * tanh_c[j])
+                d[t, n, O, j] = dh[n, j] * tanh_c[j] * o * (one - o)
+            for j in range(H):
+                i, g = s[t, n, I, j], s[t, n, G, j]
+                d[t, n, I, j] = dc[n, j] * g * i * (one - i)
+                d[t, n, G, j] = dc[n, j] * i * (one - g * g)
+            for j in range(H):
+                f = s[t, n, F, j]
+                d[t, n, F, j] = dc[n, j] * before[n, j] * f * (one - f)
+                dc[n, j] *= f
+            if gg.size:  # the derivatives are linear: what comes from the gates themselves is added
+                for k in range(4):
                     for j in range(H):
-                        dc[n, j] += gc[t, n, j]
-                for j in range(H):
-                    dh[n, j] += gh[t, n, j]
-                    tanh_c[j] = tanh(c[t, n, j])
-                for j in range(H):
-                    o = s[t, n, O, j]
-                    dc[n, j] += dh[n, j] * o * (one - tanh_c[j] * tanh_c[j])
-                    d[t, n, O, j] = dh[n, j] * tanh_c[j] * o * (one - o)
-                for j in range(H):
-                    i, g = s[t, n, I, j], s[t, n, G, j]
-                    d[t, n, I, j] = dc[n, j] * g * i * (one - i)
-                    d[t, n, G, j] = dc[n, j] * i * (one - g * g)
-                for j in range(H):
-                    f = s[t, n, F, j]
-                    d[t, n, F, j] = dc[n, j] * before[n, j] * f * (one - f)
-                    dc[n, j] *= f
-                if gg.size:  # the derivatives are linear: what comes from the gates themselves is added
-                    for k in range(4):
-                        for j in range(H):
-                            y = s[t, n, k, j]
-                            d[t, n, k, j] += gg[t, n, k * H + j] * (one - y * y if k == G else y * (one - y))
-            np.dot(da[t, first:last], w, dh[first:last])
+                        y = s[t, n, k, j]
+                        d[t, n, k, j] += gg[t, n, k * H + j] * (one - y * y if k == G else y * (one - y))
+        multiply(dh[first:last], da[t, first:last], w)
 
 
 # -- GRU --------------------------------------------------------------------------------------------------------------
@@ -188,35 +217,41 @@ def lstm_backward(da, dh, dc, gh, gc, gg, gates, c, c0, w_hh):
 @njit
 def gru_forward(h, gates, x, h0, w_ih, w_hh, b_ih, b_hh):
     """Fill h: (T, N, H) and gates: (T, N, 4H), which holds r, z, n and m."""
+    x, w = np.ascontiguousarray(x), _transposed(w_ih, w_hh)
+    N, H = h0.shape
+    rows = _rows_of_a_block(N, max(x.shape[2], H), 3 * H)
+    _gru_forward(_blocks(N, rows), rows, h, gates, x, h0, w, b_ih, b_hh)
+
+
+@share
+@njit
+def _gru_forward(block, rows, h, gates, x, h0, w, b_ih, b_hh):
     T, N, C = x.shape
     H = h0.shape[1]
-    x = np.ascontiguousarray(x)
-    w = _transposed(w_ih, w_hh)
+    first, last = block * rows, min((block + 1) * rows, N)
     w_x, w_h = w[:C], w[C:]
     b_x, b_h = b_ih.reshape(3, H), b_hh.reshape(3, H)
     s = gates.reshape(T, N, 4, H)
-    products = np.empty((2, N, 3 * H), h.dtype)
+    products = np.empty((2, last - first, 3 * H), h.dtype)
     product_x, product_h = products[0], products[1]
-    a_x, a_h = product_x.reshape(N, 3, H), product_h.reshape(N, 3, H)
-    state = h0.copy()
-    rows = _rows_of_a_block(N, max(C, H), 3 * H)
-    for first in range(0, N, max(rows, 1)):
-        last = min(first + rows, N)
-        for t in range(T):
-            np.dot(x[t, first:last], w_x, product_x[first:last])
-            np.dot(state[first:last], w_h, product_h[first:last])
-            for n in range(first, last):
-                for j in range(H):
-                    s[t, n, R, j] = sigmoid(a_x[n, R, j] + a_h[n, R, j] + b_x[R, j] + b_h[R, j])
-                for j in range(H):
-                    s[t, n, Z, j] = sigmoid(a_x[n, Z, j] + a_h[n, Z, j] + b_x[Z, j] + b_h[Z, j])
-                for j in range(H):
-                    s[t, n, M, j] = a_h[n, N_, j] + b_h[N_, j]
-                for j in range(H):
-                    s[t, n, N_, j] = tanh(a_x[n, N_, j] + b_x[N_, j] + s[t, n, R, j] * s[t, n, M, j])
-                for j in range(H):
-                    state[n, j] = s[t, n, N_, j] + s[t, n, Z, j] * (state[n, j] - s[t, n, N_, j])
-            h[t, first:last] = state[first:last]
+    a_x, a_h = product_x.reshape(last - first, 3, H), product_h.reshape(last - first, 3, H)
+    state = h0[first:last].copy()
+    for t in range(T):
+        multiply(product_x, x[t, first:last], w_x)
+        multiply(product_h, state, w_h)
+        for k in range(last - first):
+            n = first + k
+            for j in range(H):
+                s[t, n, R, j] = sigmoid(a_x[k, R, j] + a_h[k, R, j] + b_x[R, j] + b_h[R, j])
+            for j in range(H):
+                s[t, n, Z, j] = sigmoid(a_x[k, Z, j] + a_h[k, Z, j] + b_x[Z, j] + b_h[Z, j])
+            for j in range(H):
+                s[t, n, M, j] = a_h[k, N_, j] + b_h[N_, j]
+            for j in range(H):
+                s[t, n, N_, j] = tanh(a_x[k, N_, j] + b_x[N_, j] + s[t, n, R, j] * s[t, n, M, j])
+            for j in range(H):
+                state[k, j] = s[t, n, N_, j] + s[t, n, Z, j] * (state[k, j] - s[t, n, N_, j])
+        h[t, first:last] = state
 
 
 @njit
@@ -225,42 +260,48 @@ def gru_backward(da, db, dh, gh, gg, gates, h, h0, w_hh):
 
     gg may have no elements: then nobody used the gates' values.
     """
-    T, N, H = h.shape
-    one = h.dtype.type(1)
     w, gates = _weight(w_hh), np.ascontiguousarray(gates)
     h, h0 = np.ascontiguousarray(h), np.ascontiguousarray(h0)
-    s, d, e = gates.reshape(T, N, 4, H), da.reshape(T, N, 3, H), db.reshape(T, N, 3, H)
-    direct = np.empty((N, H), h.dtype)  # what reaches h_{t-1} past the matrix product
-    nothing = np.zeros(4 * H, h.dtype)
     dh[:] = 0
-    rows = _rows_of_a_block(N, 3 * H, H)
-    for first in range(0, N, max(rows, 1)):
-        last = min(first + rows, N)
-        for t in range(T - 1, -1, -1):
-            before = h[t - 1] if t else h0
-            for n in range(first, last):
-                g = gg[t, n] if gg.size else nothing
+    rows = _rows_of_a_block(len(h0), *w.shape)
+    _gru_backward(_blocks(len(h0), rows), rows, da, db, dh, gh, gg, gates, h, h0, w)
+
+
+@share
+@njit
+def _gru_backward(block, rows, da, db, dh, gh, gg, gates, h, h0, w):
+    T, N, H = h.shape
+    first, last = block * rows, min((block + 1) * rows, N)
+    one = h.dtype.type(1)
+    s, d, e = gates.reshape(T, N, 4, H), da.reshape(T, N, 3, H), db.reshape(T, N, 3, H)
+    direct = np.empty((last - first, H), h.dtype)  # what reaches h_{t-1} past the matrix product
+    nothing = np.zeros(4 * H, h.dtype)
+    for t in range(T - 1, -1, -1):
+        before = h[t - 1] if t else h0
+        for n in range(first, last):
+            k = n - first
+            g = gg[t, n] if gg.size else nothing
+            for j in range(H):
+                dh[n, j] += gh[t, n, j]
+                direct[k, j] = dh[n, j] * s[t, n, Z, j]
+            for j in range(H):
+                z = s[t, n, Z, j]
+                d[t, n, Z, j] = (g[Z * H + j] + dh[n, j] * (before[n, j] - s[t, n, N_, j])) * z * (one - z)
+            for j in range(H):
+                y = s[t, n, N_, j]
+                d[t, n, N_, j] = (g[N_ * H + j] + dh[n, j] * (one - s[t, n, Z, j])) * (one - y * y)
+            for j in range(H):
+                e[t, n, N_, j] = g[M * H + j] + d[t, n, N_, j] * s[t, n, R, j]
+            for j in range(H):
+                r = s[t, n, R, j]
+                d[t, n, R, j] = (g[R * H + j] + d[t, n, N_, j] * s[t, n, M, j]) * r * (one - r)
+            for gate in range(N_):  # r and z
                 for j in range(H):
-                    dh[n, j] += gh[t, n, j]
-                    direct[n, j] = dh[n, j] * s[t, n, Z, j]
-                for j in range(H):
-                    z = s[t, n, Z, j]
-                    d[t, n, Z, j] = (g[Z * H + j] + dh[n, j] * (before[n, j] - s[t, n, N_, j])) * z * (one - z)
-                for j in range(H):
-                    y = s[t, n, N_, j]
-                    d[t, n, N_, j] = (g[N_ * H + j] + dh[n, j] * (one - s[t, n, Z, j])) * (one - y * y)
-                for j in range(H):
-                    e[t, n, N_, j] = g[M * H + j] + d[t, n, N_, j] * s[t, n, R, j]
-                for j in range(H):
-                    r = s[t, n, R, j]
-                    d[t, n, R, j] = (g[R * H + j] + d[t, n, N_, j] * s[t, n, M, j]) * r * (one - r)
-                for k in range(N_):  # r and z
-                    for j in range(H):
-                        e[t, n, k, j] = d[t, n, k, j]
-            np.dot(db[t, first:last], w, dh[first:last])
-            for n in range(first, last):
-                for j in range(H):
-                    dh[n, j] += direct[n, j]
+                    e[t, n, gate, j] = d[t, n, gate, j]
+        multiply(dh[first:last], db[t, first:last], w)
+        for n in range(first, last):
+            for j in range(H):
+                dh[n, j] += direct[n - first, j]
 
 
 # -- RNN --------------------------------------------------------------------------------------------------------------
@@ -269,48 +310,58 @@ def gru_backward(da, db, dh, gh, gg, gates, h, h0, w_hh):
 @njit
 def rnn_forward(h, x, h0, w_ih, w_hh, b, relu):
     """Fill h: (T, N, H)."""
+    w = _transposed(w_ih, w_hh)
+    rows = _rows_of_a_block(len(h0), *w.shape)
+    _rnn_forward(_blocks(len(h0), rows), rows, h, x, h0, w, b, relu)
+
+
+@share
+@njit
+def _rnn_forward(block, rows, h, x, h0, w, b, relu):
     T, N, C = x.shape
     H = h0.shape[1]
+    first, last = block * rows, min((block + 1) * rows, N)
     zero = h.dtype.type(0)
-    w = _transposed(w_ih, w_hh)
-    xh = np.empty((N, C + H), h.dtype)
-    _put(xh, C, h0, 0, N)
-    rows = _rows_of_a_block(N, C + H, H)
-    for first in range(0, N, max(rows, 1)):
-        last = min(first + rows, N)
-        for t in range(T):
-            _put(xh, 0, x[t], first, last)
-            np.dot(xh[first:last], w, h[t, first:last])
-            for n in range(first, last):
-                if relu:
-                    for j in range(H):
-                        a = h[t, n, j] + b[j]
-                        h[t, n, j] = zero if a < zero else a
-                else:
-                    for j in range(H):
-                        h[t, n, j] = tanh(h[t, n, j] + b[j])
-            _put(xh, C, h[t], first, last)
+    xh = np.empty((last - first, C + H), h.dtype)
+    _put(xh, C, h0, first)
+    for t in range(T):
+        _put(xh, 0, x[t], first)
+        multiply(h[t, first:last], xh, w)
+        for n in range(first, last):
+            if relu:
+                for j in range(H):
+                    a = h[t, n, j] + b[j]
+                    h[t, n, j] = zero if a < zero else a
+            else:
+                for j in range(H):
+                    h[t, n, j] = tanh(h[t, n, j] + b[j])
+        _put(xh, C, h[t], first)
 
 
 @njit
 def rnn_backward(da, dh, gh, h, w_hh, relu):
     """Fill da: (T, N, H), all pre-activations' cotangents; dh: (N, H), at the end that of h0."""
-    T, N, H = h.shape
-    zero, one = h.dtype.type(0), h.dtype.type(1)
     w = _weight(w_hh)
     dh[:] = 0
-    rows = _rows_of_a_block(N, H, H)
-    for first in range(0, N, max(rows, 1)):
-        last = min(first + rows, N)
-        for t in range(T - 1, -1, -1):
-            for n in range(first, last):
-                if relu:
-                    for j in range(H):
-                        da[t, n, j] = dh[n, j] + gh[t, n, j] if h[t, n, j] > zero else zero
-                else:
-                    for j in range(H):
-                        da[t, n, j] = (dh[n, j] + gh[t, n, j]) * (one - h[t, n, j] * h[t, n, j])
-            np.dot(da[t, first:last], w, dh[first:last])
+    rows = _rows_of_a_block(len(dh), *w.shape)
+    _rnn_backward(_blocks(len(dh), rows), rows, da, dh, gh, h, w, relu)
+
+
+@share
+@njit
+def _rnn_backward(block, rows, da, dh, gh, h, w, relu):
+    T, N, H = h.shape
+    first, last = block * rows, min((block + 1) * rows, N)
+    zero, one = h.dtype.type(0), h.dtype.type(1)
+    for t in range(T - 1, -1, -1):
+        for n in range(first, last):
+            if relu:
+                for j in range(H):
+                    da[t, n, j] = dh[n, j] + gh[t, n, j] if h[t, n, j] > zero else zero
+            else:
+                for j in range(H):
+                    da[t, n, j] = (dh[n, j] + gh[t, n, j]) * (one - h[t, n, j] * h[t, n, j])
+        multiply(dh[first:last], da[t, first:last], w)
 
 
 # -- weights ----------------------------------------------------------------------------------------------------------
@@ -318,15 +369,6 @@ def rnn_backward(da, dh, gh, h, w_hh, relu):
 
 @njit
 def outer_sum(out, da, x):
-    """out = sum_t da_t x_t^T, of all sequences: (O, C) from (T, N, O) and (T, N, C), in small products that add up."""
-    rows_of_w, C = out.shape
-    a, b = np.ascontiguousarray(da).reshape(-1, rows_of_w), np.ascontiguousarray(x).reshape(-1, C)
-    rows = _rows_of_a_block(len(a), rows_of_w, C, fewest=32)  # adding up costs something, too
-    np.dot(a[:rows].T, b[:rows], out)
-    part = aligned(rows_of_w, C, out)
-    for first in range(rows, len(a), max(rows, 1)):
-        last = min(first + rows, len(a))
-        np.dot(a[first:last].T, b[first:last], part)
-        for i in range(rows_of_w):
-            for j in range(C):
-                out[i, j] += part[i, j]
+    """out = sum_t da_t x_t^T, of all sequences: (O, C) from (T, N, O) and (T, N, C)."""
+    a, b = np.ascontiguousarray(da).reshape(-1, out.shape[0]), np.ascontiguousarray(x).reshape(-1, out.shape[1])
+    multiply(out, a.T, b)

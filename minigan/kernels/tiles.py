@@ -12,26 +12,25 @@ product is cut into tiles, each as large as the registers allow (Goto and van de
 
 For one k a tile loads 4 registers of B, and each number of A once, for 24 fused multiply-adds of 16 numbers each: so
 many that none waits for another. Around it, `product` takes 128 k at a time, so that their 64 columns of B fit the
-fastest cache, and brings B, and A, into the order in which a tile reads them, where they are not.
+fastest cache, and brings B, and A, into the order in which a tile reads them, where they are not. Threads share its
+rows and columns; which one computes an element does not matter for its bits.
 
-A tile is written in LLVM's own language, for Numba's loops do not keep an array in registers. It needs AVX-512
-(`TILES`); elsewhere `minigan.kernels.products` leaves the product to BLAS.
+A tile is written in LLVM's own language, for Numba's loops do not keep an array in registers. It needs AVX-512;
+elsewhere `minigan.kernels.products` leaves the product to BLAS.
 """
 
-import numba
 import numpy as np
 from llvmlite import ir
 from numba import types
 from numba.core import cgutils
 from numba.extending import intrinsic
 
-from minigan.blas import NEEDED, processor_flags
 from minigan.kernels.jit import njit
-
-TILES = processor_flags() >= NEEDED and not getattr(numba.config, "DISABLE_JIT", False)
+from minigan.kernels.threads import share
 
 LANES = 16  # numbers in a register
 ROWS, COLUMNS = 6, 64  # of a tile: 6 x 4 registers for C, 4 for B, of the 32 that there are
+FEWEST_ROWS = 48  # that one thread takes, where rows are shared: it brings all of B into order for them
 DEPTH = 128  # of a strip of B, 128 x 64 numbers or 32 kB: two thirds of the fastest cache
 BYTES = 4  # of a number
 
@@ -191,26 +190,34 @@ def aligned(rows, columns, like):
 @njit
 def product(out, x, y):
     """out = x y, (N, M) from (N, K) and (K, M), float32. The elements of a row adjoin; in x and y, or of a column."""
-    N, K, M = x.shape[0], x.shape[1], y.shape[1]
+    N, M = out.shape
+    turn = N > ROWS and x.strides[1] % 512 == 0  # rows compete for the same few places of a cache: bring them closer
+    rows = -(-N // (2 * ROWS)) * ROWS if N >= 2 * FEWEST_ROWS else N
+    columns = M if turn else COLUMNS
+    _share(-(-N // rows) * -(-M // columns), rows, columns, turn, out, x, y)
+
+
+@njit
+def _part(part, rows, columns, turn, out, x, y):
+    """Compute some rows and columns of the product; parts of the same rows are neighbours."""
+    across = -(-out.shape[1] // columns)
+    top, left = part // across * rows, part % across * columns
+    c, x, y = out[top : top + rows, left : left + columns], x[top : top + rows], y[:, left : left + columns]
     a = x.ctypes.data, x.strides[0], x.strides[1]
-    turn = N > ROWS and _compete(x.strides[1])
-    wide = K + LANES  # so that its own rows do not compete
-    turned = np.empty((N if turn else 0, wide), np.float32)
+    height, K = x.shape
+    wide = K + LANES  # so that the turned rows do not compete
+    turned = np.empty((height if turn else 0, wide), np.float32)
     if turn:
-        _bring(turned, *a, N, K)
+        _bring(turned, *a, height, K)
         a = turned.ctypes.data, BYTES * wide, BYTES
-    _strips(turned, N, K, M, out.ctypes.data, out.strides[0], *a, y.ctypes.data, *y.strides)
+    _strips(turned, c, K, *a, y)
 
 
 @njit
-def _compete(stride):
-    """Return whether numbers so many bytes apart fall into the same few places of a cache."""
-    return stride % 512 == 0
-
-
-@njit
-def _strips(owner, N, K, M, c, c_row, a, a_row, a_column, b, b_row, b_column):
+def _strips(owner, c, K, a, a_row, a_column, y):
     """Compute C, 64 columns at a time. `owner` is passed on for its memory's sake, which A may lie in, and would go."""
+    N, M = c.shape
+    b, b_row, b_column = y.ctypes.data, y.strides[0], y.strides[1]
     order = b_column > BYTES or N > 32  # a transpose; or read so often that it pays
     ordered = aligned(DEPTH, COLUMNS, owner)
     for left in range(0, M, COLUMNS):
@@ -222,7 +229,10 @@ def _strips(owner, N, K, M, c, c_row, a, a_row, a_column, b, b_row, b_column):
                 _bring(ordered, *strip_of_b, b_column, depth, width)
                 strip_of_b = ordered.ctypes.data, BYTES * COLUMNS
             a_part = a + first * a_column, a_row, a_column
-            _tiles(N, c + left * BYTES, c_row, *a_part, *strip_of_b, depth, width, first > 0)
+            _tiles(N, c.ctypes.data + left * BYTES, c.strides[0], *a_part, *strip_of_b, depth, width, first > 0)
+
+
+_share = share(_part)
 
 
 @njit

@@ -3,6 +3,14 @@
 import math
 
 from minigan.kernels.jit import njit
+from minigan.kernels.threads import share
+
+ELEMENTS = 2**13  # that a thread takes at a time
+
+
+@njit
+def _part_of(part, x):
+    return x[part * ELEMENTS : (part + 1) * ELEMENTS]
 
 
 @njit
@@ -18,6 +26,13 @@ def sgd(p, g, velocity, numbers):
 @njit
 def adam(p, g, m, v, numbers):
     """Adam (Kingma & Ba, 2015, algorithm 1), the bias corrections 1 - beta^t among the numbers."""
+    _adam(-(-p.size // ELEMENTS), p, g, m, v, numbers)
+
+
+@share
+@njit
+def _adam(part, p, g, m, v, numbers):
+    p, g, m, v = _part_of(part, p), _part_of(part, g), _part_of(part, m), _part_of(part, v)
     lr, beta1, beta2, eps = numbers[0], numbers[1], numbers[2], numbers[3]
     correction1, correction2 = numbers[4], numbers[5]
     one = p.dtype.type(1)
@@ -45,6 +60,13 @@ def rmsprop(p, g, v, numbers):
 @njit
 def ema(average, p, numbers):
     """average <- decay average + (1 - decay) p."""
+    _ema(-(-p.size // ELEMENTS), average, p, numbers)
+
+
+@share
+@njit
+def _ema(part, average, p, numbers):
+    average, p = _part_of(part, average), _part_of(part, p)
     decay = numbers[0]
     one = p.dtype.type(1)
     for i in range(p.size):
