@@ -6,12 +6,30 @@ import os
 import time
 from statistics import median
 
+from threadpoolctl import threadpool_limits
+
 from benchmarks.tables import interleave, seconds
 
 
 def cores():
     """Return how many cores this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+
+
+@contextlib.contextmanager
+def threads_of_all(number):
+    """Let minigan's kernels and PyTorch, both in this process, use so many threads; BLAS would be in their way: one."""
+    import torch
+
+    import minigan.ops  # noqa: F401  (loads every BLAS there is, before their threads are limited)
+    from minigan.kernels import threads
+
+    with threadpool_limits(1, user_api="blas"):
+        threads.limit(number)
+        threads.start()
+        torch.set_num_threads(number)
+        yield
+    threads.limit(None)
 
 
 def ratio(others, ours):

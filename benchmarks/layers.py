@@ -10,9 +10,8 @@ from dataclasses import dataclass
 from statistics import median
 
 import numpy as np
-from threadpoolctl import threadpool_limits
 
-from benchmarks.contest import cores, ratio
+from benchmarks.contest import cores, ratio, threads_of_all
 from benchmarks.tables import duration, interleave, seconds, table
 
 
@@ -88,7 +87,7 @@ def _measure(once, span):
     count = max(2, round(span / min(seconds(once) for _ in range(5))))
 
     def measure():
-        time.sleep(0.02)  # until the other library's threads, which wait busily for work, have gone to sleep
+        time.sleep(0.1)  # until the other library's threads, which wait busily for work, have gone to sleep
         once()
         return seconds(lambda: [once() for _ in range(count)]) / count
 
@@ -107,13 +106,10 @@ def run(options):
         return
     import torch
 
-    import minigan.ops  # noqa: F401  (loads every BLAS there is, before their threads are limited)
-
     rounds, span = (5, 0.03) if options.quick else (31, 0.1)
     for threads in sorted({1, cores()}):
         rows = []
-        with threadpool_limits(threads, user_api="blas"):
-            torch.set_num_threads(threads)
+        with threads_of_all(threads):
             for label, layer in LAYERS.items():
                 times = compare(layer, rounds=rounds, span=span)
                 ours, theirs = times["minigan"], times["torch"]

@@ -17,7 +17,6 @@ is, and the functions at the top of the file take memory for it.
 
 import numpy as np
 
-from minigan.kernels import threads
 from minigan.kernels.jit import njit
 from minigan.kernels.products import multiply
 from minigan.kernels.threads import share
@@ -63,7 +62,6 @@ def numbers(stride, padding, **_):
 
 def _plain(*arrays):
     """Return the arrays in one dtype, C order and writable: Numba compiles anew for each other kind."""
-    threads.start()
     dtype = np.result_type(*arrays)
     return [np.require(a, dtype, "CW") for a in arrays]
 

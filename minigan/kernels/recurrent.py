@@ -18,7 +18,6 @@ Indices are t in time, n in the batch, k in a block of it, j in the hidden units
 
 import numpy as np
 
-from minigan.kernels import threads
 from minigan.kernels.elementwise import sigmoid64, tanh32, tanh64
 from minigan.kernels.jit import by_precision, njit
 from minigan.kernels.products import multiply
@@ -45,7 +44,6 @@ def on_host(kernel, shapes, inputs, *numbers):
     dtype = np.result_type(*inputs, np.float32)
     inputs = [np.require(a, dtype, "CW") for a in inputs]  # Numba compiles anew for each other kind
     outputs = tuple(np.empty(shape, dtype) for shape in shapes)
-    threads.start()
     kernel(*outputs, *inputs, *numbers)
     return outputs
 

@@ -55,6 +55,7 @@ def _on_a_line(size):
 
 board = _on_a_line(13 * LINE)
 binding.add_symbol(NAME, board.ctypes.data)
+_wanted: int | None = None
 _helpers: list[threading.Thread] = []
 _one_at_a_time = threading.Lock()
 
@@ -62,19 +63,32 @@ _one_at_a_time = threading.Lock()
 # -- for Python --------------------------------------------------------------------------------------------------------
 
 
+def limit(number):
+    """Use as many threads as given from now on, in this process; None: as `count` says by itself."""
+    global _wanted
+    stop()
+    _wanted = number
+
+
 def count():
-    """Return how many threads may work: of the processors that this process may use, OMP_NUM_THREADS, and `MOST`."""
+    """Return how many threads are used: of the processors that this process may use, OMP_NUM_THREADS, and `MOST`."""
     if not AVX512:
         return 1
+    if _wanted is not None:
+        return _wanted
     allowed = os.environ.get("OMP_NUM_THREADS", "")
     processors = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else 1
     return max(1, min(processors, MOST, int(allowed) if allowed.isdigit() else MOST))
 
 
-def start(number=None):
-    """Let other threads help from now on, `count()` in all or as many as given; where they do already, do nothing."""
-    helpers = (count() if number is None else number) - 1
-    if not AVX512 or helpers < 1:
+def start():
+    """Let other threads help from now on; where they do already, do nothing.
+
+    Compiled steps call this. Who wants help for layers that run eagerly calls it too, and limits BLAS to one thread
+    (``threadpoolctl.threadpool_limits(1)``): its threads wait busily, and would take the processor from these.
+    """
+    helpers = count() - 1
+    if _helpers or helpers < 1:
         return
     with _one_at_a_time:
         if _helpers:
@@ -89,7 +103,7 @@ def start(number=None):
 
 
 def stop():
-    """Work on one thread from now on."""
+    """Send the helpers away, until somebody calls `start`."""
     board[HELPERS], board[CLOSED] = 0, 1
     for _ in _helpers:
         _semaphore("post")

@@ -12,6 +12,7 @@ from minigan import losses, nn, random
 from minigan.compiler import compile
 from minigan.engine import Tensor, modes, no_grad
 from minigan.errors import CheckpointError, ConfigError, DataError, ShapeError
+from minigan.kernels.jit import AVX512
 from minigan.progress import progress_bar
 from minigan.training import remedies, schedules
 from minigan.training import state as states
@@ -154,12 +155,13 @@ class GAN(Players):
         return run.locked() if own else run.claimed(self.config)
 
     def _few_threads(self, rows):
-        """Keep small matrix products on one thread: a second one gains nothing there, and when another process is busy
-        on this machine the two wait for each other at every product, which can cost a factor of ten.
+        """Keep BLAS on one thread where products are small: a second one gains nothing there, and when another process
+        is busy on this machine the two wait for each other at every product, which can cost a factor of ten. Compiled
+        steps have threads of their own, which BLAS's would be in the way of.
         """
         largest = max((p.size for p in self.g_optimiser.params + self.d_optimiser.params), default=0)
         small = largest * rows < 2**23  # multiplications in the largest product
-        return threadpool_limits(1 if small else None, user_api="blas")
+        return threadpool_limits(1 if small or (self.compiles and AVX512) else None, user_api="blas")
 
     def train_step(self, *real):
         """Do one step: the discriminator moves once for each batch, then the generator, unless one of them is frozen.

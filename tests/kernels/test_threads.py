@@ -22,10 +22,10 @@ pytestmark = pytest.mark.skipif(not AVX512, reason="this processor has no AVX-51
 
 @pytest.fixture(autouse=True)
 def _two_threads():
-    threads.stop()
-    threads.start(2)
+    threads.limit(2)
+    threads.start()
     yield
-    threads.stop()
+    threads.limit(None)
 
 
 @share
@@ -199,8 +199,8 @@ def _recurrent():
 def test_any_number_of_threads_gives_the_same_bits(work):
     results = {}
     for number in (1, 2, 3, 4):
-        threads.stop()
-        threads.start(number)
+        threads.limit(number)
+        threads.start()
         results[number] = [[a.tobytes() for a in work()] for _ in range(5)]
     assert all(again == results[1][0] for result in results.values() for again in result)
 
@@ -213,7 +213,8 @@ import numpy as np
 from minigan.kernels import threads
 from minigan.kernels.products import matmul
 
-threads.start(2)
+threads.limit(2)
+threads.start()
 rng = np.random.default_rng(0)
 x, y = rng.standard_normal((128, 128), dtype=np.float32), rng.standard_normal((128, 128), dtype=np.float32)
 out = np.empty((128, 128), np.float32)
@@ -225,7 +226,7 @@ matmul(out, x, y)
 assert np.array_equal(out, first)
 if child == 0:
     assert not threads._helpers
-    threads.start(2)
+    threads.start()
     matmul(out, x, y)
     assert np.array_equal(out, first)
     sys.exit(7)
@@ -245,14 +246,16 @@ def test_it_works_from_the_cache_and_in_a_process_made_by_fork(tmp_path):
 
 @pytest.mark.parametrize(("said", "number"), [("1", 1), ("0", 1), ("-3", None), ("many", None), ("", None)])
 def test_omp_num_threads_is_respected(monkeypatch, said, number):
+    threads.limit(None)
     monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
     without = threads.count()
     monkeypatch.setenv("OMP_NUM_THREADS", said)
     assert threads.count() == (number or without)
 
 
-def test_who_says_stop_works_alone():
-    threads.stop()
+def test_a_limit_of_one_sends_the_helpers_away_and_nobody_calls_them_back():
+    threads.limit(1)
+    threads.start()
     assert not threads.board[threads.HELPERS]
     assert not any(t.name == "minigan helper" for t in threading.enumerate())
     done = np.zeros(20, np.int64)
