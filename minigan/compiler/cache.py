@@ -40,7 +40,7 @@ def load(text):
     """
     key = hashlib.sha256("\n".join([text, _surroundings()]).encode()).hexdigest()[:20]
     path = folder() / f"step_{key}.py"
-    if not path.exists():
+    if not path.exists() or path.read_bytes() != text.encode():  # somebody, or a full disk, has damaged it
         path.parent.mkdir(parents=True, exist_ok=True)
         write_bytes(path, text)
     name = f"minigan_compiled_{key}"

@@ -5,12 +5,13 @@ import math
 from minigan import nn, ops
 
 
-def points(features, width, depth, frequencies, options, rng):
-    """Return (generator, discriminator), multilayer perceptrons for points on the line and in the plane."""
+def points(features, widths, depth, frequencies, options, rng):
+    """Return (generator, discriminator), multilayer perceptrons of two widths for points on the line and in the plane."""
+    width_g, width_d = widths
     latent, seen = options.latent_normals + options.latent_signs, options.pack * features
-    generator = nn.Sequential(*_mlp(latent, width, depth, features, nn.ReLU(), rng))
+    generator = nn.Sequential(*_mlp(latent, width_g, depth, features, nn.ReLU(), rng))
     lift = [nn.FourierFeatures(seen, frequencies, 3.0, rng)] if frequencies else []
-    discriminator = nn.Sequential(*lift, *_mlp(seen + 2 * frequencies, width, depth, 1, nn.LeakyReLU(), rng))
+    discriminator = nn.Sequential(*lift, *_mlp(seen + 2 * frequencies, width_d, depth, 1, nn.LeakyReLU(), rng))
     return generator, discriminator
 
 

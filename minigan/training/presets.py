@@ -83,17 +83,27 @@ PRESETS = {
     ),
     "mixture1d": replace(POINTS, preset="mixture1d", steps=3200, latent_normals=1, latent_signs=8),
     "ring": replace(POINTS, preset="ring", steps=6000, latent_normals=2, latent_signs=8),
-    # Rates fall early here: with 25 narrow modes that is what brings their width close to the data's.
-    "grid": replace(POINTS, preset="grid", steps=6000, cosine_from=0.3, latent_normals=2, latent_signs=8),
+    # 25 narrow modes: rates fall early and penalties as long as they do, or modes become too narrow; three normals and a
+    # wider G keep each mode from becoming a line.
+    "grid": replace(
+        POINTS,
+        preset="grid",
+        steps=6000,
+        cosine_from=0.3,
+        penalty_end=0.001,
+        decay_until=1.0,
+        latent_normals=3,
+        latent_signs=8,
+    ),
     "sines": SEQUENCES,
     **{name: replace(options, preset=name) for name, (options, _) in OF_IMAGES.items()},
 }
 
 NETWORKS = {
-    "gaussian": partial(architectures.points, 1, 32, 2, 0),
-    "mixture1d": partial(architectures.points, 1, 64, 2, 16),
-    "ring": partial(architectures.points, 2, 64, 3, 32),
-    "grid": partial(architectures.points, 2, 64, 3, 32),
+    "gaussian": partial(architectures.points, 1, (32, 32), 2, 0),
+    "mixture1d": partial(architectures.points, 1, (64, 64), 2, 16),
+    "ring": partial(architectures.points, 2, (64, 64), 3, 32),
+    "grid": partial(architectures.points, 2, (128, 64), 3, 32),
     "sines": partial(architectures.sequences, 24, 5, 32),
     **{name: pair for name, (_, pair) in OF_IMAGES.items()},
 }

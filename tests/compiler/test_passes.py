@@ -2,8 +2,10 @@
 
 import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
+import pytest
 
 import minigan as mg
 from minigan.compiler import cache, passes
@@ -226,6 +228,16 @@ def test_two_processes_share_the_cache(tmp_path):
     assert again == results[0]
     assert sorted(p.name for p in (tmp_path / "__pycache__").glob("*.nbc")) == compiled
     assert source.read_text().startswith('"""')
+
+
+@pytest.mark.parametrize("damage", [b"", b"\xff\x00 nonsense (", b"x = 2"], ids=["empty", "nonsense", "another"])
+def test_a_damaged_step_in_the_cache_is_made_anew(own_cache, damage):
+    one = cache.load("x = 1\n")
+    Path(one.__file__).write_bytes(damage)
+    del sys.modules[one.__name__]
+    again = cache.load("x = 1\n")
+    assert again.__file__ == one.__file__
+    assert again.x == 1
 
 
 def test_the_name_depends_on_the_source_and_on_the_kernels(own_cache, monkeypatch):
