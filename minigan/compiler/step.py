@@ -97,7 +97,7 @@ class CompiledStep:
 
     def products(self):
         """Do the matrix products of the version that ran last, and nothing else: what no compiler can save."""
-        for out, x, y in self.last.source.products:
+        for out, x, y in self.last.products:
             products.matmul(out, x, y)
 
 
@@ -160,6 +160,19 @@ class Version:
         for equation, outs in zip(self.sources, made, strict=True):
             for v, t in zip(equation.outputs, outs, strict=True):
                 np.copyto(self.cell(v), t._data)
+
+    @functools.cached_property
+    def products(self):
+        """Triples (out, x, y) like those of the step's matrix products, filled with normal numbers.
+
+        Repeated alone on the step's own memory, one product's result would be the next one's operand, and soon all
+        numbers so small (denormal) that a processor needs many times as long for them.
+        """
+        rng = np.random.default_rng(0)
+        triples = [tuple(map(np.empty_like, triple)) for triple in self.source.products]
+        for array in itertools.chain(*triples):
+            array[...] = rng.standard_normal(array.shape)
+        return triples
 
     def is_current(self):
         """Return whether all memory that the program works on is where it was."""

@@ -6,7 +6,7 @@ from minigan import nn, ops
 
 
 def points(features, widths, depth, frequencies, options, rng):
-    """Return (generator, discriminator), multilayer perceptrons of two widths for points on the line and in the plane."""
+    """Return (generator, discriminator), perceptrons of two widths for points on the line and in the plane."""
     width_g, width_d = widths
     latent, seen = options.latent_normals + options.latent_signs, options.pack * features
     generator = nn.Sequential(*_mlp(latent, width_g, depth, features, nn.ReLU(), rng))

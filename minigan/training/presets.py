@@ -83,8 +83,8 @@ PRESETS = {
     ),
     "mixture1d": replace(POINTS, preset="mixture1d", steps=3200, latent_normals=1, latent_signs=8),
     "ring": replace(POINTS, preset="ring", steps=6000, latent_normals=2, latent_signs=8),
-    # 25 narrow modes: rates fall early and penalties as long as they do, or modes become too narrow; three normals and a
-    # wider G keep each mode from becoming a line.
+    # With 25 narrow modes, rates fall early and penalties as long as they do: else modes are too narrow. Three normals
+    # and a wider G keep each of them from becoming a line.
     "grid": replace(
         POINTS,
         preset="grid",
