@@ -151,7 +151,7 @@ def test_whoever_waited_long_works_alone_for_a_while():
 @share
 @njit(cache=False)
 def _last_part_is_long(part, done):
-    for i in range(part * 10**6):
+    for i in range((1 + 9 * part) * 10**5):  # the first one long enough for the helper to wake up
         done[16 * part] += i % 3
         pause()
 
