@@ -26,10 +26,23 @@ def threads_of_all(number):
 
     with threadpool_limits(1, user_api="blas"):
         threads.limit(number)
-        threads.start()
         torch.set_num_threads(number)
         yield
     threads.limit(None)
+
+
+def measured(once, span):
+    """Return a function that takes the seconds of one pass, the mean over about `span` seconds of passes."""
+    for _ in range(5):  # compiles kernels, fills caches
+        once()
+    count = max(2, round(span / min(seconds(once) for _ in range(5))))
+
+    def measure():
+        time.sleep(0.1)  # until the other library's threads, which wait busily for work, have gone to sleep
+        once()
+        return seconds(lambda: [once() for _ in range(count)]) / count
+
+    return measure
 
 
 def ratio(others, ours):

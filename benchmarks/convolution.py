@@ -6,14 +6,13 @@ without the gradient of its input, which training does not ask for. Both librari
 """
 
 import importlib.util
-import time
 from dataclasses import dataclass
 from statistics import median
 
 import numpy as np
 
-from benchmarks.contest import cores, ratio, threads_of_all
-from benchmarks.tables import duration, interleave, seconds, table
+from benchmarks.contest import cores, measured, ratio, threads_of_all
+from benchmarks.tables import duration, interleave, table
 
 BATCH = 64
 
@@ -79,24 +78,10 @@ def torch_pass(layer):
     return once
 
 
-def _measure(once, span):
-    """Return a function that takes the seconds of one pass, the mean over about `span` seconds of passes."""
-    for _ in range(3):  # compiles kernels, fills caches
-        once()
-    count = max(2, round(span / min(seconds(once) for _ in range(5))))
-
-    def measure():
-        time.sleep(0.1)  # until the other library's threads, which wait busily for work, have gone to sleep
-        once()
-        return seconds(lambda: [once() for _ in range(count)]) / count
-
-    return measure
-
-
 def compare(layer, *, rounds, span):
     """Return a dict from library to its seconds per pass in each round."""
     passes = {"minigan": minigan_pass, "torch": torch_pass}
-    return interleave({name: _measure(make(layer), span) for name, make in passes.items()}, rounds)
+    return interleave({name: measured(make(layer), span) for name, make in passes.items()}, rounds)
 
 
 def run(options):

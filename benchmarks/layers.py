@@ -5,14 +5,13 @@ layers have the same weights and see the same input; both libraries live in one 
 """
 
 import importlib.util
-import time
 from dataclasses import dataclass
 from statistics import median
 
 import numpy as np
 
-from benchmarks.contest import cores, ratio, threads_of_all
-from benchmarks.tables import duration, interleave, seconds, table
+from benchmarks.contest import cores, measured, ratio, threads_of_all
+from benchmarks.tables import duration, interleave, table
 
 
 @dataclass(frozen=True)
@@ -80,23 +79,9 @@ def torch_pass(layer):
 LIBRARIES = {"minigan": minigan_pass, "torch": torch_pass}
 
 
-def _measure(once, span):
-    """Return a function that takes the seconds of one pass, the mean over about `span` seconds of passes."""
-    for _ in range(5):  # compiles kernels, fills caches
-        once()
-    count = max(2, round(span / min(seconds(once) for _ in range(5))))
-
-    def measure():
-        time.sleep(0.1)  # until the other library's threads, which wait busily for work, have gone to sleep
-        once()
-        return seconds(lambda: [once() for _ in range(count)]) / count
-
-    return measure
-
-
 def compare(layer, *, rounds, span):
     """Return a dict from library to its seconds per pass in each round."""
-    return interleave({name: _measure(make(layer), span) for name, make in LIBRARIES.items()}, rounds)
+    return interleave({name: measured(make(layer), span) for name, make in LIBRARIES.items()}, rounds)
 
 
 def run(options):

@@ -9,8 +9,9 @@ from numpy.lib.stride_tricks import as_strided
 
 from minigan.compiler.passes import inputs_of
 from minigan.kernels.elementwise import FUNCTIONS
+from minigan.kernels.threads import ELEMENTS
 
-MOST_PARTS, FEWEST = 8, 2**13  # that a loop is cut into for several threads, and elements of each
+MOST_PARTS = 8  # that a loop is cut into for several threads
 
 _WORD = re.compile(r"\b[A-Za-z_]\w*\b|(?<![\w.])\d+(?:\.\d+)?\b")
 
@@ -113,7 +114,7 @@ def _source(operands, lines, result, out, shape, spread, summed=False):
         for at, k in enumerate(axes):
             spans[k] = f"{name}.shape[{at}]"
     body = _Body(operands, index, lines, result)
-    parts = 1 if summed else min(MOST_PARTS, math.prod(lengths) // FEWEST)
+    parts = 1 if summed else min(MOST_PARTS, math.prod(lengths) // ELEMENTS)
     text = [f"({', '.join(arrays)}):"]
     if parts > 1:
         rows = -(-lengths[0] // parts)

@@ -18,12 +18,11 @@ is, and the functions at the top of the file take memory for it.
 import numpy as np
 
 from minigan.kernels.jit import njit
-from minigan.kernels.products import multiply
+from minigan.kernels.products import SMALL, multiply
 from minigan.kernels.threads import share
 
 PATCH_BYTES = 2**19  # of patches at a time: a quarter of a usual second-level cache
 PARTS = 4  # into which images are divided
-SMALL = 10**6  # multiplications: up to here, OpenBLAS multiplies without rearranging the matrices first
 
 
 def conv2d(x, w, stride, padding):
@@ -162,7 +161,7 @@ def _conv2d_weight(part, images, sums, x, y, kh, down, right, top, left, patch_b
 def _images_of_a_part(y, w):
     """Return how many images a thread takes at a time: all, where that is little work."""
     multiplications = y.size * (w.size // len(w))
-    return max(1, len(y) if multiplications < PARTS * SMALL else (len(y) + PARTS - 1) // PARTS)
+    return max(1, len(y) if multiplications < PARTS * SMALL else -(-len(y) // PARTS))
 
 
 @njit

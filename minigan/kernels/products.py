@@ -7,6 +7,7 @@ from numba.extending import overload
 from minigan.kernels.jit import AVX512, njit
 from minigan.kernels.tiles import COLUMNS, product
 
+SMALL = 10**6  # multiplications: up to here, OpenBLAS, for AVX-512, multiplies without rearranging its operands first
 FEWEST = 2**18  # multiplications from which on the tiles are ahead: below, a call costs more than it brings
 
 

@@ -20,7 +20,7 @@ import numpy as np
 
 from minigan.kernels.elementwise import sigmoid64, tanh32, tanh64
 from minigan.kernels.jit import by_precision, njit
-from minigan.kernels.products import multiply
+from minigan.kernels.products import SMALL, multiply
 from minigan.kernels.threads import share
 from minigan.kernels.tiles import aligned
 
@@ -56,8 +56,6 @@ def or_nothing(g):
 
 # -- what all kernels share -------------------------------------------------------------------------------------------
 
-SMALL = 1_000_000  # multiplications of a product up to which OpenBLAS, for AVX-512, does without copies of its operands
-
 
 FEWEST_ROWS = 16  # of a block
 
@@ -72,11 +70,6 @@ def _rows_of_a_block(N, K, L):
     while rows >= FEWEST_ROWS and rows * K * L > SMALL:
         rows = (rows + 1) // 2
     return max(rows if rows >= FEWEST_ROWS else half, 1)
-
-
-@njit
-def _blocks(N, rows):
-    return (N + rows - 1) // rows
 
 
 @njit
@@ -122,7 +115,7 @@ def lstm_forward(h, c, gates, x, h0, c0, w_ih, w_hh, b):
     """Fill h, c: (T, N, H), gates: (T, N, 4H)."""
     w = _transposed(w_ih, w_hh)
     rows = _rows_of_a_block(len(h0), *w.shape)
-    _lstm_forward(_blocks(len(h0), rows), rows, h, c, gates, x, h0, c0, w, b)
+    _lstm_forward(-(-len(h0) // rows), rows, h, c, gates, x, h0, c0, w, b)
 
 
 @share
@@ -169,7 +162,7 @@ def lstm_backward(da, dh, dc, gh, gc, gg, gates, c, c0, w_hh):
     c, c0 = np.ascontiguousarray(c), np.ascontiguousarray(c0)
     dh[:], dc[:] = 0, 0
     rows = _rows_of_a_block(len(c0), *w.shape)
-    _lstm_backward(_blocks(len(c0), rows), rows, da, dh, dc, gh, gc, gg, gates, c, c0, w)
+    _lstm_backward(-(-len(c0) // rows), rows, da, dh, dc, gh, gc, gg, gates, c, c0, w)
 
 
 @share
@@ -218,7 +211,7 @@ def gru_forward(h, gates, x, h0, w_ih, w_hh, b_ih, b_hh):
     x, w = np.ascontiguousarray(x), _transposed(w_ih, w_hh)
     N, H = h0.shape
     rows = _rows_of_a_block(N, max(x.shape[2], H), 3 * H)
-    _gru_forward(_blocks(N, rows), rows, h, gates, x, h0, w, b_ih, b_hh)
+    _gru_forward(-(-N // rows), rows, h, gates, x, h0, w, b_ih, b_hh)
 
 
 @share
@@ -262,7 +255,7 @@ def gru_backward(da, db, dh, gh, gg, gates, h, h0, w_hh):
     h, h0 = np.ascontiguousarray(h), np.ascontiguousarray(h0)
     dh[:] = 0
     rows = _rows_of_a_block(len(h0), *w.shape)
-    _gru_backward(_blocks(len(h0), rows), rows, da, db, dh, gh, gg, gates, h, h0, w)
+    _gru_backward(-(-len(h0) // rows), rows, da, db, dh, gh, gg, gates, h, h0, w)
 
 
 @share
@@ -310,7 +303,7 @@ def rnn_forward(h, x, h0, w_ih, w_hh, b, relu):
     """Fill h: (T, N, H)."""
     w = _transposed(w_ih, w_hh)
     rows = _rows_of_a_block(len(h0), *w.shape)
-    _rnn_forward(_blocks(len(h0), rows), rows, h, x, h0, w, b, relu)
+    _rnn_forward(-(-len(h0) // rows), rows, h, x, h0, w, b, relu)
 
 
 @share
@@ -342,7 +335,7 @@ def rnn_backward(da, dh, gh, h, w_hh, relu):
     w = _weight(w_hh)
     dh[:] = 0
     rows = _rows_of_a_block(len(dh), *w.shape)
-    _rnn_backward(_blocks(len(dh), rows), rows, da, dh, gh, h, w, relu)
+    _rnn_backward(-(-len(dh) // rows), rows, da, dh, gh, h, w, relu)
 
 
 @share

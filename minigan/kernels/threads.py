@@ -35,6 +35,7 @@ from numba.extending import intrinsic, overload
 from minigan.kernels.jit import AVX512, FASTMATH, njit
 
 MOST = 4  # threads: beyond, the parts of a step of training are too small
+ELEMENTS = 2**13  # of a loop, that are worth a thread's while
 PATIENCE = 20_000  # looks at the board, some 15 ns each, before a thread sleeps: to wake it up takes long
 STALL = 10**6  # ticks of the processor's counter: whoever lets others wait so long has been put aside
 
@@ -68,6 +69,7 @@ def limit(number):
     global _wanted
     stop()
     _wanted = number
+    start()
 
 
 def count():
@@ -313,10 +315,6 @@ def share(body):
                 for part in range(parts):
                     body(part, *arguments)
 
-        def alone(parts, *arguments):
-            for part in range(parts):
-                body(part, *arguments)
-
-        return shared if AVX512 else alone
+        return shared if AVX512 else all_parts
 
     return all_parts

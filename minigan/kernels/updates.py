@@ -3,9 +3,7 @@
 import math
 
 from minigan.kernels.jit import njit
-from minigan.kernels.threads import share
-
-ELEMENTS = 2**13  # that a thread takes at a time
+from minigan.kernels.threads import ELEMENTS, share
 
 
 @njit

@@ -155,9 +155,8 @@ class GAN(Players):
         return run.locked() if own else run.claimed(self.config)
 
     def _few_threads(self, rows):
-        """Keep BLAS on one thread where products are small: a second one gains nothing there, and when another process
-        is busy on this machine the two wait for each other at every product, which can cost a factor of ten. Compiled
-        steps have threads of their own, which BLAS's would be in the way of.
+        """Keep BLAS on one thread where products are small (a second one gains nothing, and costs a factor of ten when
+        another process is busy) and beside compiled steps, whose own threads it would be in the way of.
         """
         largest = max((p.size for p in self.g_optimiser.params + self.d_optimiser.params), default=0)
         small = largest * rows < 2**23  # multiplications in the largest product

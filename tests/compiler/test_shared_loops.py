@@ -14,6 +14,7 @@ from minigan.kernels.jit import AVX512
 def _as_many_threads_as_there_are():
     yield
     threads.limit(None)
+    threads.stop()
 
 
 def chain(x, b, y):
@@ -38,6 +39,7 @@ def test_shared_loops_equal_eager_operations(shape, broadcast, seed):
     results = {}
     for number in (1, 2, 3):
         threads.limit(number)
+        assert len(threads._helpers) == (number - 1 if AVX512 else 0)
         results[number] = [t.numpy() for t in compiled(x, b, y)]
     for eager, one, two, three in zip(chain(x, b, y), *results.values(), strict=True):
         np.testing.assert_allclose(one, eager.numpy(), rtol=1e-12, atol=1e-12 * np.abs(eager.numpy()).max())
@@ -55,6 +57,6 @@ def test_large_loops_are_shared_and_small_ones_are_not():
 @pytest.mark.skipif(not AVX512, reason="one thread only, here")
 def test_a_compiled_step_calls_the_helpers():
     threads.limit(2)
-    assert not threads._helpers
+    threads.stop()
     mg.compile(lambda x: mg.tanh(x) * 2.0)(np.ones((200, 200), "f4"))
     assert len(threads._helpers) == 1

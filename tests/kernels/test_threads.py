@@ -23,9 +23,9 @@ pytestmark = pytest.mark.skipif(not AVX512, reason="this processor has no AVX-51
 @pytest.fixture(autouse=True)
 def _two_threads():
     threads.limit(2)
-    threads.start()
     yield
     threads.limit(None)
+    threads.stop()
 
 
 @share
@@ -200,7 +200,7 @@ def test_any_number_of_threads_gives_the_same_bits(work):
     results = {}
     for number in (1, 2, 3, 4):
         threads.limit(number)
-        threads.start()
+        assert len(threads._helpers) == number - 1
         results[number] = [[a.tobytes() for a in work()] for _ in range(5)]
     assert all(again == results[1][0] for result in results.values() for again in result)
 
@@ -214,7 +214,6 @@ from minigan.kernels import threads
 from minigan.kernels.products import matmul
 
 threads.limit(2)
-threads.start()
 rng = np.random.default_rng(0)
 x, y = rng.standard_normal((128, 128), dtype=np.float32), rng.standard_normal((128, 128), dtype=np.float32)
 out = np.empty((128, 128), np.float32)
