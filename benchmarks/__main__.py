@@ -6,6 +6,7 @@ import os
 
 from benchmarks.gan_step import LIBRARIES
 from benchmarks.workloads import WORKLOADS
+from minigan.training.config import LATENTS
 from minigan.training.presets import PRESETS
 
 HEADINGS = {
@@ -31,6 +32,7 @@ def options(argv=None):
     parser.add_argument("--steps", type=int, metavar="N", help="memory: training steps (default: 500; quick: 50)")
     parser.add_argument("--rows", metavar="A,B", help=f"gan_step: which rows, of: {', '.join(WORKLOADS)}")
     parser.add_argument("--presets", metavar="A,B", help=f"presets, images: of: {', '.join(PRESETS)}")
+    parser.add_argument("--latent", choices=LATENTS, help="presets: the kind of noise, as for minigan train")
     parser.add_argument("--minutes", type=float, default=10.0, metavar="X", help="images: of PyTorch (default: 10)")
     parser.add_argument("--libraries", metavar="A,B", help=f"gan_step, growth: of: {', '.join(LIBRARIES)}")
     parser.add_argument("--eager", action="store_true", help="gan_step, growth: minigan without its compiler too")

@@ -16,9 +16,10 @@ LEFT_OUT = ("(floor)", "W1 (", "judges", "accuracy of the classifier")
 HIGH_IS_GOOD = ("modes", "high-quality", "precision", "recall", "density", "coverage", "classifier score", "classes of")
 
 
-def measure(name, seed):
+def measure(name, seed, latent=None):
     """Train one preset; return what it reached, a dict from a name to a number, with its seconds of training."""
-    options = replace(presets.config(name), seed=seed)
+    options = presets.config(name)
+    options = replace(options, seed=seed, latent=latent or options.latent)
     data, gan = presets.dataset(options), presets.build(options)
     took = seconds(lambda: gan.fit(data, progress=False))
     found = evaluation.quality(gan, data, judges=JUDGES)
@@ -40,7 +41,7 @@ def run(options):
     for name in names:
         results = []
         for seed in seeds:
-            results.append(measure(name, seed))
+            results.append(measure(name, seed, options.latent))
             print(f"{name}, seed {seed}:", ", ".join(f"{k} {v:.3g}" for k, v in results[-1].items()), flush=True)
         for k in results[0]:
             values = [result[k] for result in results]

@@ -7,10 +7,12 @@ Everything public hangs off ``import minigan as mg``. Names are imported when fi
 from importlib import import_module as _import_module
 
 from minigan.blas import choose_kernels as _choose_kernels
+from minigan.memory import keep_freed as _keep_freed
 
 __version__ = "0.1.0"
 
 _choose_kernels()  # before NumPy, and with it OpenBLAS, is loaded
+_keep_freed()
 
 _SUBMODULES = (
     "checking", "compiler", "data", "engine", "errors", "kernels", "losses", "metrics",

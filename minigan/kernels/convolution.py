@@ -18,8 +18,8 @@ is, and the functions at the top of the file take memory for it.
 import numpy as np
 
 from minigan.kernels.jit import njit
-from minigan.kernels.products import SMALL, multiply
-from minigan.kernels.threads import share
+from minigan.kernels.products import SMALL, multiply, prepared
+from minigan.kernels.threads import share, start
 
 PATCH_BYTES = 2**19  # of patches at a time: a quarter of a usual second-level cache
 PARTS = 4  # into which images are divided
@@ -61,6 +61,7 @@ def numbers(stride, padding, **_):
 
 def _plain(*arrays):
     """Return the arrays in one dtype, C order and writable: Numba compiles anew for each other kind."""
+    start()
     dtype = np.result_type(*arrays)
     return [np.require(a, dtype, "CW") for a in arrays]
 
@@ -71,7 +72,7 @@ def _plain(*arrays):
 @njit
 def conv2d_into(y, x, w, down, right, top, left, patch_bytes):
     """Fill y; `down` and `right` are the stride, `top` and `left` the padding."""
-    matrix = np.ascontiguousarray(_matrix(w).T)  # both factors in C order: the fastest for BLAS
+    matrix = prepared(_matrix(w).T)
     images = _images_of_a_part(y, w)
     _conv2d(-(-len(y) // images), images, y, x, w, matrix, down, right, top, left, patch_bytes)
 
@@ -80,10 +81,11 @@ def conv2d_into(y, x, w, down, right, top, left, patch_bytes):
 @njit
 def _conv2d(part, images, y, x, w, matrix, down, right, top, left, patch_bytes):
     x, y = x[part * images : (part + 1) * images], y[part * images : (part + 1) * images]
-    height, width, step = _places(y, matrix.size, len(matrix), patch_bytes)
+    entries = w.size // len(w)
+    height, width, step = _places(y, w.size, entries, patch_bytes)
     places = height * width
     frame = _frame(x, top, left)
-    patches = np.empty((step * places, len(matrix)), x.dtype)
+    patches = np.empty((step * places, entries), x.dtype)
     product = np.empty((step * places, len(w)), x.dtype)
     y, by_image = y.reshape(len(y), len(w), 1, places), product.reshape(step, 1, places, len(w))
     for start in range(0, len(x), step):
@@ -99,16 +101,18 @@ def _conv2d(part, images, y, x, w, matrix, down, right, top, left, patch_bytes):
 def conv_transpose2d_into(x, y, w, down, right, top, left, patch_bytes):
     """Fill x, of the size it has."""
     images = _images_of_a_part(y, w)
-    _conv_transpose2d(-(-len(y) // images), images, x, y, w, _matrix(w), down, right, top, left, patch_bytes)
+    matrix = prepared(_matrix(w))
+    _conv_transpose2d(-(-len(y) // images), images, x, y, w, matrix, down, right, top, left, patch_bytes)
 
 
 @share
 @njit
 def _conv_transpose2d(part, images, x, y, w, matrix, down, right, top, left, patch_bytes):
     x, y = x[part * images : (part + 1) * images], y[part * images : (part + 1) * images]
-    height, width, step = _places(y, matrix.size, matrix.shape[1], patch_bytes)
+    entries = w.size // len(w)
+    height, width, step = _places(y, w.size, entries, patch_bytes)
     frame = _frame(x, top, left)
-    patches = np.empty((step * height * width, matrix.shape[1]), x.dtype)
+    patches = np.empty((step * height * width, entries), x.dtype)
     memory = np.empty(step * height * width * len(w), y.dtype)
     for start in range(0, len(y), step):
         n = min(step, len(y) - start)
@@ -130,7 +134,7 @@ def conv2d_weight_into(w, x, y, down, right, top, left, patch_bytes):
     sums = np.zeros((max(parts, 1), o, kh * kw * c), w.dtype)
     _conv2d_weight(parts, images, sums, x, y, kh, down, right, top, left, patch_bytes)
     for part in range(1, parts):
-        sums[0] += sums[part]
+        _add(sums[0], sums[part])
     entries = sums[0].reshape(o, kh, kw, c)
     for k in range(o):
         _from_frame(w[k], entries[k], 0, 0)
@@ -151,7 +155,7 @@ def _conv2d_weight(part, images, sums, x, y, kh, down, right, top, left, patch_b
         rows = patches[: n * height * width]
         _gather_patches(rows, x[start : start + n], frame, kh, height, width, down, right, top, left)
         multiply(product, _columns(memory, y[start : start + n]), rows)
-        sums[part] += product
+        _add(sums[part], product)
 
 
 # -- their parts ------------------------------------------------------------------------------------------------------
@@ -185,6 +189,13 @@ def _matrix(w):
     for k in range(o):
         _into_frame(w[k], entries[k], 0, 0)
     return entries.reshape(o, kh * kw * c)
+
+
+@njit
+def _add(total, x):
+    for i in range(total.shape[0]):
+        for j in range(total.shape[1]):
+            total[i, j] += x[i, j]
 
 
 @njit

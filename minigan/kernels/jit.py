@@ -1,15 +1,18 @@
 """The one wrapper that owns every Numba flag.
 
-Nothing is compiled at import: a kernel compiles at its first call and is kept on disk, until its own file or one of
-`CALLED` changes. So a kernel may call compiled functions of these files, and of no other.
+A kernel compiles at its first call and is kept on disk, until its own file or one of `CALLED` changes. So a kernel may
+call compiled functions of these files, and of no other. At import only what `compiled_apart` marks is compiled, or found
+on disk.
 """
 
 from pathlib import Path
 
 import numba
 import numpy as np
+from llvmlite import binding, ir
 from numba import types
-from numba.extending import overload
+from numba.core import cgutils
+from numba.extending import intrinsic, overload
 
 from minigan.blas import NEEDED, processor_flags
 
@@ -30,6 +33,37 @@ def njit(kernel=None, *, fastmath=FASTMATH, cache=True):
     if cache:
         _watch_called(compiled)
     return compiled
+
+
+def compiled_apart(numbers):
+    """Compile a function of so many integers here and now, for kernels to call it by address: as ``f((1, 2, 3))``.
+
+    What a kernel calls otherwise becomes a part of it, and is compiled again with each. It must not raise anything.
+    """
+
+    def declare(function):
+        if not AVX512:  # nobody calls it
+            return function
+        name = f"minigan_{function.__name__}"
+        signature = types.void(*[types.intp] * numbers)
+        compiled = numba.cfunc(signature, error_model="numpy", fastmath=set(FASTMATH), cache=True)(function)
+        binding.add_symbol(name, compiled.address)
+
+        @intrinsic
+        def call(typing, arguments):
+            def generate(context, builder, signature, values):
+                given = cgutils.unpack_tuple(builder, values[0])
+                given = map(context.cast, [builder] * numbers, given, arguments.types, [types.intp] * numbers)
+                kind = ir.FunctionType(ir.VoidType(), [ir.IntType(64)] * numbers)
+                builder.call(cgutils.get_or_insert_function(builder.module, kind, name), list(given))
+                return context.get_dummy_value()
+
+            return types.void(arguments), generate
+
+        call.compiled = compiled  # which has to live as long as its address is known
+        return call
+
+    return declare
 
 
 def by_precision(single, double):

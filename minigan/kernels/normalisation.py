@@ -60,8 +60,8 @@ def batch_norm_backward_into(dx, dw, db, g, g_mean, g_var, x, w, eps):
     """Fill dx, dw and db. As a function of g and x, dx = of_g g + of_deviation (x - mean) + constant per channel."""
     statistics, sums = np.zeros((2, len(w))), np.zeros((2, len(w)))
     _moments(x, statistics[0], statistics[1])
-    mean, of_g, of_deviation, constant = np.empty((4, len(w)), x.dtype)
-    mean[:] = statistics[0]
+    mean = statistics[0].astype(x.dtype)
+    of_g, of_deviation, constant = np.empty((3, len(w)), x.dtype)
     _products(g, x, mean, sums[0], sums[1])
     m = x.shape[0] * x.shape[2]
     for c in range(len(w)):

@@ -4,31 +4,57 @@ import numpy as np
 from numba import types
 from numba.extending import overload
 
+from minigan.kernels import threads, tiles
 from minigan.kernels.jit import AVX512, njit
-from minigan.kernels.tiles import COLUMNS, product
 
 SMALL = 10**6  # multiplications: up to here, OpenBLAS, for AVX-512, multiplies without rearranging its operands first
 FEWEST = 2**18  # multiplications from which on the tiles are ahead: below, a call costs more than it brings
 
 
 def multiply(out, x, y):
-    """out = x y, (N, M) from (N, K) and (K, M), `out` in C order: by our own tiles where they are faster."""
+    """out = x y, (N, M) from (N, K) and (K, M), `out` in C order: by our own tiles where they are faster.
+
+    y may be what `prepared` made of it.
+    """
     np.dot(x, y, out)
 
 
 @overload(multiply, jit_options={"error_model": "numpy"})
 def _(out, x, y):
     def by_tiles(out, x, y):
-        if x.size * y.shape[1] >= FEWEST and 2 * y.shape[1] >= COLUMNS:
-            product(out, x, y)
+        if x.size * y.shape[1] >= FEWEST and 2 * y.shape[1] >= tiles.COLUMNS:
+            tiles.product(out, x, y)
         else:
             np.dot(x, y, out)
 
     def by_blas(out, x, y):
         np.dot(x, y, out)
 
+    if y.ndim == 3:
+        return lambda out, x, y: tiles.by_strips(out, x, y)
     in_order = out.layout == "C" and x.layout in "CF" and y.layout in "CF"
     return by_tiles if AVX512 and in_order and out.dtype == types.float32 else by_blas
+
+
+def prepared(y):
+    """Return a copy of y, (K, M), in an order in which `multiply` takes it faster: it pays for many small products."""
+    return np.array(y, order="C")
+
+
+@overload(prepared, jit_options={"error_model": "numpy"})
+def _(y):
+    def for_tiles(y):
+        return tiles.in_strips(y)
+
+    def for_blas(y):
+        out = tiles.aligned(y.shape[0], y.shape[1], y.dtype)
+        for left in range(0, y.shape[1], 16):  # of a transpose, one cache line of `out` after the other is filled
+            for k in range(y.shape[0]):
+                for j in range(left, min(left + 16, y.shape[1])):
+                    out[k, j] = y[k, j]
+        return out
+
+    return for_tiles if AVX512 and y.dtype == types.float32 else for_blas
 
 
 @njit
@@ -43,3 +69,18 @@ def matmul(out, x, y):
                 out[i, j] = x[i, 0] * y[0, j]
     else:
         multiply(out, x, y)
+
+
+def product(x, y):
+    """Return x y, of two matrices or what else NumPy multiplies; large float32 ones by our tiles and all threads."""
+    if not (AVX512 and x.ndim == y.ndim == 2 and x.size * y.shape[1] >= FEWEST and _plain(x) and _plain(y)):
+        return np.matmul(x, y)
+    threads.start()
+    out = np.empty((len(x), y.shape[1]), np.float32)
+    matmul(out, x, y)
+    return out
+
+
+def _plain(a):
+    """Return whether Numba compiles for this matrix what it compiles for others."""
+    return a.dtype == np.float32 and a.flags.writeable and a.flags.forc

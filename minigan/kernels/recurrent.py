@@ -6,7 +6,7 @@ memory that is there already. What is particular here is how they run fast:
 - A block of sequences at a time goes through all time steps (`_rows_of_a_block`). Its share of one step's arrays stays
   in the fastest cache, and its matrix products are small enough for BLAS to take the operands as they lie in memory.
   Blocks know nothing of each other: threads share them.
-  Weights are copied to where a cache line begins: the products read them again and again.
+  Weights are copied into the order that products want: they read them again and again.
 - Where x_t and h_{t-1} enter as W_ih x_t + W_hh h_{t-1}, that is one product, of (x_t, h_{t-1}) and both weights.
 - The rest of a step is a chain of short loops over contiguous elements, each with one result or two: such loops
   vectorise. One with many results does not, since none of them may lie where another operand does, and that is more
@@ -20,9 +20,8 @@ import numpy as np
 
 from minigan.kernels.elementwise import sigmoid64, tanh32, tanh64
 from minigan.kernels.jit import by_precision, njit
-from minigan.kernels.products import SMALL, multiply
-from minigan.kernels.threads import share
-from minigan.kernels.tiles import aligned
+from minigan.kernels.products import multiply, prepared
+from minigan.kernels.threads import share, start
 
 I, F, G, O = 0, 1, 2, 3  # noqa: E741 (the gates of an LSTM, in the order in which they are saved)
 R, Z, N_, M = 0, 1, 2, 3  # those of a GRU; M is no gate: W_hn h_{t-1} + b_hn
@@ -41,6 +40,7 @@ sigmoid = by_precision(sigmoid32, sigmoid64)
 
 def on_host(kernel, shapes, inputs, *numbers):
     """Return new arrays of these shapes, filled by a kernel; inputs may have any layout, dtypes are promoted."""
+    start()
     dtype = np.result_type(*inputs, np.float32)
     inputs = [np.require(a, dtype, "CW") for a in inputs]  # Numba compiles anew for each other kind
     outputs = tuple(np.empty(shape, dtype) for shape in shapes)
@@ -58,6 +58,7 @@ def or_nothing(g):
 
 
 FEWEST_ROWS = 16  # of a block
+MOST = 2**20  # multiplications of a product: about where BLAS begins to rearrange its operands first
 
 
 @njit
@@ -67,36 +68,19 @@ def _rows_of_a_block(N, K, L):
     Half of them, for two threads; and fewer, if that makes the products small.
     """
     half = rows = max((N + 1) // 2, min(N, FEWEST_ROWS))
-    while rows >= FEWEST_ROWS and rows * K * L > SMALL:
+    while rows >= FEWEST_ROWS and rows * K * L > MOST:
         rows = (rows + 1) // 2
     return max(rows if rows >= FEWEST_ROWS else half, 1)
 
 
 @njit
-def _weight(w):
-    """Return a copy of w, aligned."""
-    out = aligned(w.shape[0], w.shape[1], w)
-    out[:] = w
-    return out
-
-
-@njit
-def _transposed(w_ih, w_hh):
-    """Return W_ih^T above W_hh^T, aligned, (C + H, rows): what (x_t, h_{t-1}) is multiplied by."""
+def _joined(w_ih, w_hh):
+    """Return W_ih^T above W_hh^T, (C + H, rows), prepared: what (x_t, h_{t-1}) is multiplied by."""
     C = w_ih.shape[1]
-    out = aligned(C + w_hh.shape[1], len(w_ih), w_ih)
-    _transpose(w_ih, out[:C])
-    _transpose(w_hh, out[C:])
-    return out
-
-
-@njit
-def _transpose(w, out):
-    """out = w^T, in strips: one cache line of `out` after the other is filled."""
-    for first in range(0, w.shape[0], 16):
-        for k in range(w.shape[1]):
-            for i in range(first, min(first + 16, w.shape[0])):
-                out[k, i] = w[i, k]
+    w = np.empty((len(w_ih), C + w_hh.shape[1]), w_ih.dtype)
+    _put(w, 0, w_ih, 0)
+    _put(w, C, w_hh, 0)
+    return prepared(w.T)
 
 
 @njit
@@ -113,8 +97,8 @@ def _put(columns, first_column, x, first):
 @njit
 def lstm_forward(h, c, gates, x, h0, c0, w_ih, w_hh, b):
     """Fill h, c: (T, N, H), gates: (T, N, 4H)."""
-    w = _transposed(w_ih, w_hh)
-    rows = _rows_of_a_block(len(h0), *w.shape)
+    w = _joined(w_ih, w_hh)
+    rows = _rows_of_a_block(len(h0), w_ih.shape[1] + w_hh.shape[1], len(w_ih))
     _lstm_forward(-(-len(h0) // rows), rows, h, c, gates, x, h0, c0, w, b)
 
 
@@ -158,10 +142,10 @@ def lstm_backward(da, dh, dc, gh, gc, gg, gates, c, c0, w_hh):
 
     gc or gg may have no elements: then nobody used the cell's or the gates' values.
     """
-    w, gates = _weight(w_hh), np.ascontiguousarray(gates)
+    w, gates = prepared(w_hh), np.ascontiguousarray(gates)
     c, c0 = np.ascontiguousarray(c), np.ascontiguousarray(c0)
     dh[:], dc[:] = 0, 0
-    rows = _rows_of_a_block(len(c0), *w.shape)
+    rows = _rows_of_a_block(len(c0), *w_hh.shape)
     _lstm_backward(-(-len(c0) // rows), rows, da, dh, dc, gh, gc, gg, gates, c, c0, w)
 
 
@@ -208,19 +192,18 @@ def _lstm_backward(block, rows, da, dh, dc, gh, gc, gg, gates, c, c0, w):
 @njit
 def gru_forward(h, gates, x, h0, w_ih, w_hh, b_ih, b_hh):
     """Fill h: (T, N, H) and gates: (T, N, 4H), which holds r, z, n and m."""
-    x, w = np.ascontiguousarray(x), _transposed(w_ih, w_hh)
+    x, w_x, w_h = np.ascontiguousarray(x), prepared(w_ih.T), prepared(w_hh.T)
     N, H = h0.shape
     rows = _rows_of_a_block(N, max(x.shape[2], H), 3 * H)
-    _gru_forward(-(-N // rows), rows, h, gates, x, h0, w, b_ih, b_hh)
+    _gru_forward(-(-N // rows), rows, h, gates, x, h0, w_x, w_h, b_ih, b_hh)
 
 
 @share
 @njit
-def _gru_forward(block, rows, h, gates, x, h0, w, b_ih, b_hh):
-    T, N, C = x.shape
+def _gru_forward(block, rows, h, gates, x, h0, w_x, w_h, b_ih, b_hh):
+    T, N = x.shape[:2]
     H = h0.shape[1]
     first, last = block * rows, min((block + 1) * rows, N)
-    w_x, w_h = w[:C], w[C:]
     b_x, b_h = b_ih.reshape(3, H), b_hh.reshape(3, H)
     s = gates.reshape(T, N, 4, H)
     products = np.empty((2, last - first, 3 * H), h.dtype)
@@ -242,7 +225,7 @@ def _gru_forward(block, rows, h, gates, x, h0, w, b_ih, b_hh):
                 s[t, n, N_, j] = tanh(a_x[k, N_, j] + b_x[N_, j] + s[t, n, R, j] * s[t, n, M, j])
             for j in range(H):
                 state[k, j] = s[t, n, N_, j] + s[t, n, Z, j] * (state[k, j] - s[t, n, N_, j])
-        h[t, first:last] = state
+                h[t, n, j] = state[k, j]
 
 
 @njit
@@ -251,10 +234,10 @@ def gru_backward(da, db, dh, gh, gg, gates, h, h0, w_hh):
 
     gg may have no elements: then nobody used the gates' values.
     """
-    w, gates = _weight(w_hh), np.ascontiguousarray(gates)
+    w, gates = prepared(w_hh), np.ascontiguousarray(gates)
     h, h0 = np.ascontiguousarray(h), np.ascontiguousarray(h0)
     dh[:] = 0
-    rows = _rows_of_a_block(len(h0), *w.shape)
+    rows = _rows_of_a_block(len(h0), *w_hh.shape)
     _gru_backward(-(-len(h0) // rows), rows, da, db, dh, gh, gg, gates, h, h0, w)
 
 
@@ -301,8 +284,8 @@ def _gru_backward(block, rows, da, db, dh, gh, gg, gates, h, h0, w):
 @njit
 def rnn_forward(h, x, h0, w_ih, w_hh, b, relu):
     """Fill h: (T, N, H)."""
-    w = _transposed(w_ih, w_hh)
-    rows = _rows_of_a_block(len(h0), *w.shape)
+    w = _joined(w_ih, w_hh)
+    rows = _rows_of_a_block(len(h0), w_ih.shape[1] + w_hh.shape[1], len(w_ih))
     _rnn_forward(-(-len(h0) // rows), rows, h, x, h0, w, b, relu)
 
 
@@ -332,9 +315,9 @@ def _rnn_forward(block, rows, h, x, h0, w, b, relu):
 @njit
 def rnn_backward(da, dh, gh, h, w_hh, relu):
     """Fill da: (T, N, H), all pre-activations' cotangents; dh: (N, H), at the end that of h0."""
-    w = _weight(w_hh)
+    w = prepared(w_hh)
     dh[:] = 0
-    rows = _rows_of_a_block(len(dh), *w.shape)
+    rows = _rows_of_a_block(len(dh), *w_hh.shape)
     _rnn_backward(-(-len(dh) // rows), rows, da, dh, gh, h, w, relu)
 
 

@@ -86,8 +86,9 @@ def count():
 def start():
     """Let other threads help from now on; where they do already, do nothing.
 
-    Compiled steps call this. Who wants help for layers that run eagerly calls it too, and limits BLAS to one thread
-    (``threadpoolctl.threadpool_limits(1)``): its threads wait busily, and would take the processor from these.
+    Compiled steps call this, and layers and products that run eagerly. BLAS's threads wait busily, and would take the
+    processor from these: who multiplies large float64 matrices in between limits them to one thread
+    (``threadpoolctl.threadpool_limits(1)``).
     """
     helpers = count() - 1
     if _helpers or helpers < 1:
@@ -317,4 +318,5 @@ def share(body):
 
         return shared if AVX512 else all_parts
 
+    all_parts.body = body
     return all_parts

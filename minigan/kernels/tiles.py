@@ -25,12 +25,13 @@ from numba import types
 from numba.core import cgutils
 from numba.extending import intrinsic
 
-from minigan.kernels.jit import njit
+from minigan.kernels.jit import compiled_apart, njit
 from minigan.kernels.threads import share
 
 LANES = 16  # numbers in a register
 ROWS, COLUMNS = 6, 64  # of a tile: 6 x 4 registers for C, 4 for B, of the 32 that there are
 FEWEST_ROWS = 48  # that one thread takes, where rows are shared: it brings all of B into order for them
+ENOUGH = 8  # strips of columns, for threads to share these alone: then nobody brings the same of B into order twice
 DEPTH = 128  # of a strip of B, 128 x 64 numbers or 32 kB: two thirds of the fastest cache
 BYTES = 4  # of a number
 
@@ -138,13 +139,15 @@ def _at_a_number(instruction):
 
 
 @intrinsic
-def number(typing, address):
-    """Return the number at an address."""
+def copy_number(typing, out, x):
+    """Copy the number at an address to another."""
 
     def generate(context, builder, signature, arguments):
-        return builder.load(builder.inttoptr(arguments[0], _NUMBER.as_pointer()))
+        out, x = (builder.inttoptr(address, _NUMBER.as_pointer()) for address in arguments)
+        builder.store(builder.load(x), out)
+        return context.get_dummy_value()
 
-    return types.float32(types.intp), generate
+    return types.void(types.intp, types.intp), generate
 
 
 @intrinsic(prefer_literal=True)
@@ -175,80 +178,20 @@ def block(typing, out, out_row, x, x_row, turned):
     return types.void(*[types.intp] * 4, turned), generate
 
 
-# -- the whole product -------------------------------------------------------------------------------------------------
-
-
-@njit
-def aligned(rows, columns, like):
-    """Return new memory, of the dtype of `like`, that begins on a cache line: no vector load touches two of them."""
-    line = 64 // like.itemsize
-    memory = np.empty(rows * columns + line, like.dtype)
-    skipped = (-memory.ctypes.data % 64) // like.itemsize
-    return memory[skipped : skipped + rows * columns].reshape(rows, columns)
-
-
-@njit
-def product(out, x, y):
-    """out = x y, (N, M) from (N, K) and (K, M), float32. The elements of a row adjoin; in x and y, or of a column."""
-    N, M = out.shape
-    turn = N > ROWS and x.strides[1] % 512 == 0  # rows compete for the same few places of a cache: bring them closer
-    rows = -(-N // (2 * ROWS)) * ROWS if N >= 2 * FEWEST_ROWS else N
-    columns = M if turn else COLUMNS
-    _share(-(-N // rows) * -(-M // columns), rows, columns, turn, out, x, y)
-
-
-@njit
-def _part(part, rows, columns, turn, out, x, y):
-    """Compute some rows and columns of the product; parts of the same rows are neighbours."""
-    across = -(-out.shape[1] // columns)
-    top, left = part // across * rows, part % across * columns
-    c, x, y = out[top : top + rows, left : left + columns], x[top : top + rows], y[:, left : left + columns]
-    a = x.ctypes.data, x.strides[0], x.strides[1]
-    height, K = x.shape
-    wide = K + LANES  # so that the turned rows do not compete
-    turned = np.empty((height if turn else 0, wide), np.float32)
-    if turn:
-        _bring(turned, *a, height, K)
-        a = turned.ctypes.data, BYTES * wide, BYTES
-    _strips(turned, c, K, *a, y)
-
-
-@njit
-def _strips(owner, c, K, a, a_row, a_column, y):
-    """Compute C, 64 columns at a time. `owner` is passed on for its memory's sake, which A may lie in, and would go."""
-    N, M = c.shape
-    b, b_row, b_column = y.ctypes.data, y.strides[0], y.strides[1]
-    order = b_column > BYTES or N > 32  # a transpose; or read so often that it pays
-    ordered = aligned(DEPTH, COLUMNS, owner)
-    for left in range(0, M, COLUMNS):
-        width = min(COLUMNS, M - left)
-        for first in range(0, K, DEPTH):
-            depth = min(DEPTH, K - first)
-            strip_of_b = b + first * b_row + left * b_column, b_row
-            if order:
-                _bring(ordered, *strip_of_b, b_column, depth, width)
-                strip_of_b = ordered.ctypes.data, BYTES * COLUMNS
-            a_part = a + first * a_column, a_row, a_column
-            _tiles(N, c.ctypes.data + left * BYTES, c.strides[0], *a_part, *strip_of_b, depth, width, first > 0)
-
-
-_share = share(_part)
-
-
-@njit
-def _bring(out, x, x_row, x_column, height, width):
-    """Copy the matrix at address x into the first rows and columns of `out`, whose rows adjoin."""
+@compiled_apart(7)
+def bring(out, out_row, x, x_row, x_column, height, width):
+    """Copy the matrix at address x to `out`, row by row: addresses, and from one element to the next in bytes."""
     whole_height, whole_width = height - height % LANES, width - width % LANES
     for j in range(0, whole_width, LANES):
         for i in range(0, whole_height, LANES):
-            to, block_x = out[i:, j:].ctypes.data, x + i * x_row + j * x_column
+            to, block_x = out + i * out_row + j * BYTES, x + i * x_row + j * x_column
             if x_column == BYTES:
-                block(to, out.strides[0], block_x, x_row, False)
+                block(to, out_row, block_x, x_row, False)
             else:
-                block(to, out.strides[0], block_x, x_column, True)
+                block(to, out_row, block_x, x_column, True)
     for i in range(height):
         for j in range(0 if i >= whole_height else whole_width, width):
-            out[i, j] = number(x + i * x_row + j * x_column)
+            copy_number(out + i * out_row + j * BYTES, x + i * x_row + j * x_column)
 
 
 def _tile_of(rows):
@@ -271,9 +214,10 @@ def _tile_of(rows):
 _six_rows, _two_rows, _one_row = map(_tile_of, (ROWS, 2, 1))
 
 
-@njit
-def _tiles(N, c, c_row, a, a_row, *rest):
-    """Compute N rows of up to 64 columns of C, tile by tile."""
+@compiled_apart(11)
+def tiles(N, c, c_row, a, a_row, a_column, b, b_row, depth, width, add):
+    """Compute N rows of up to 64 columns of C, tile by tile; what is told besides is told to each tile."""
+    rest = a_column, b, b_row, depth, width, add != 0
     i = 0
     while i + ROWS <= N:
         _six_rows(c + i * c_row, c_row, a + i * a_row, a_row, *rest)
@@ -283,3 +227,92 @@ def _tiles(N, c, c_row, a, a_row, *rest):
         i += 2
     if i < N:
         _one_row(c + i * c_row, c_row, a + i * a_row, a_row, *rest)
+
+
+# -- the whole product -------------------------------------------------------------------------------------------------
+
+
+@njit
+def aligned(rows, columns, dtype):
+    """Return new memory that begins on a cache line: no vector load touches two of them."""
+    memory = np.empty(rows * columns + LANES, dtype)
+    skipped = -memory.ctypes.data % 64 // memory.itemsize
+    return memory[skipped : skipped + rows * columns].reshape(rows, columns)
+
+
+@njit
+def product(out, x, y):
+    """out = x y, (N, M) from (N, K) and (K, M), float32. The elements of a row adjoin; in x and y, or of a column."""
+    N, M = out.shape
+    turn = N > ROWS and x.strides[1] % 512 == 0  # rows compete for the same few places of a cache: bring them closer
+    columns = M if turn else COLUMNS
+    across = -(-M // columns)
+    rows = -(-N // (2 * ROWS)) * ROWS if N >= 2 * FEWEST_ROWS and across < ENOUGH else N
+    where = out.ctypes.data, out.strides[0], x.ctypes.data, *x.strides, y.ctypes.data, *y.strides
+    _share(-(-N // rows) * across, rows, columns, turn, (N, len(y), M), where)
+
+
+@njit
+def _part(part, rows, columns, turn, sizes, where):
+    """Compute some rows and columns of the product; parts of the same rows are neighbours.
+
+    Matrices are addresses and strides from here on: so this is compiled once, whatever order they are in.
+    """
+    N, K, M = sizes
+    c, c_row, a, a_row, a_column, b, b_row, b_column = where
+    top, left = part // -(-M // columns) * rows, part % -(-M // columns) * columns
+    a += top * a_row
+    b += left * b_column
+    c += top * c_row + left * BYTES
+    _strips(min(rows, N - top), K, min(columns, M - left), turn, c, c_row, a, a_row, a_column, b, b_row, b_column)
+
+
+@njit
+def _strips(N, K, M, turn, c, c_row, a, a_row, a_column, b, b_row, b_column):
+    """C = A B, 128 k and 64 columns at a time."""
+    order = b_column > BYTES or N > 32  # a transpose; or read so often that it pays
+    ordered = aligned(DEPTH, COLUMNS, np.float32)
+    turned = np.empty((N if turn else 0, DEPTH + LANES), np.float32)  # wider than needed: rows do not compete here
+    for first in range(0, K, DEPTH):
+        depth = min(DEPTH, K - first)
+        strip_of_a = a + first * a_column, a_row, a_column
+        if turn:
+            bring((turned.ctypes.data, turned.strides[0], *strip_of_a, N, depth))
+            strip_of_a = turned.ctypes.data, turned.strides[0], BYTES
+        for left in range(0, M, COLUMNS):
+            width = min(COLUMNS, M - left)
+            strip_of_b = b + first * b_row + left * b_column, b_row
+            if order:
+                bring((ordered.ctypes.data, BYTES * COLUMNS, *strip_of_b, b_column, depth, width))
+                strip_of_b = ordered.ctypes.data, BYTES * COLUMNS
+            tiles((N, c + left * BYTES, c_row, *strip_of_a, *strip_of_b, depth, width, first > 0))
+    return turned, ordered  # which would go before their last use, by address, if nobody had them
+
+
+_share = share(_part)
+
+
+@njit
+def in_strips(y):
+    """Return y (K, M) as the tiles read it, for products with many x: (strips, K, 64), each row of a strip in a line."""
+    K, M = y.shape
+    across = -(-M // COLUMNS)
+    strips = aligned(across * K, COLUMNS, np.float32).reshape(across, K, COLUMNS)
+    for i in range(across):
+        left = i * COLUMNS
+        b = y.ctypes.data + left * y.strides[1], *y.strides
+        bring((strips[i].ctypes.data, BYTES * COLUMNS, *b, K, min(COLUMNS, M - left)))
+    return strips
+
+
+@njit
+def by_strips(out, x, strips):
+    """out = x y, for `strips` made of y."""
+    (N, M), K = out.shape, x.shape[1]
+    for i in range(len(strips)):
+        left = i * COLUMNS
+        for first in range(0, K, DEPTH):
+            c, b = out.ctypes.data + left * BYTES, strips[i, first:].ctypes.data
+            a = x.ctypes.data + first * x.strides[1], *x.strides
+            depth, width = min(DEPTH, K - first), min(COLUMNS, M - left)
+            tiles((N, c, out.strides[0], *a, b, BYTES * COLUMNS, depth, width, first > 0))

@@ -78,6 +78,9 @@ class Config:
         Standard normal entries of the noise z.
     latent_signs : int
         Random sign entries (-1 or 1) of the noise z.
+    latent : str
+        "mixed": as the two before say. "gaussian": z is normal throughout, and a preset's generator makes the signs
+        itself, of as many more normals, with steep gates tanh(1000 z).
     standardise : bool
         Train on (x - mean) / sd of the data instead of x; samples are converted back.
     log_every : int
@@ -125,6 +128,7 @@ class Config:
     ema: float = 0.0
     latent_normals: int = 0
     latent_signs: int = 0
+    latent: str = "mixed"
     standardise: bool = False
     log_every: int = 10
     checkpoints: int = 20
@@ -137,6 +141,8 @@ class Config:
             object.__setattr__(self, field.name, _of_type(field, getattr(self, field.name)))
         if self.loss not in [*losses.names(), "custom"]:
             raise ConfigError(f"unknown loss {self.loss!r:.80}; known are {', '.join(losses.names())}")
+        if self.latent not in LATENTS:
+            raise ConfigError(f"unknown latent {self.latent!r:.80}; known are {', '.join(LATENTS)}")
         for name, low, high in _RANGES:
             value = getattr(self, name)
             if not math.isfinite(value):
@@ -189,6 +195,8 @@ class Config:
             raise ConfigError(f"{where}: {error}") from error
 
 
+LATENTS = ("mixed", "gaussian")
+
 # Options that may change while a run goes on: how long it is, where its data lies, and what is written down.
 FREE = {"steps", "data", "log_every", "checkpoints", "snapshots"}
 
@@ -208,7 +216,7 @@ def some(names, most=5):
 # Options that run folders of earlier versions lack; each default is to do nothing.
 _NEWER = {
     *("real_label", "d_steps", "freeze_g_until", "freeze_d_from", "wgan_gp", "dragan", "noise", "noise_end"),
-    *("decay_until", "spectral_norm", "clip_weights", "clip_grad_g", "clip_grad_d", "pack"),
+    *("decay_until", "spectral_norm", "clip_weights", "clip_grad_g", "clip_grad_d", "pack", "latent"),
 }
 
 _RANGES = [

@@ -30,10 +30,11 @@ class Latent:
         return ops.concatenate([rng.normal((n, self.normals)), rng.signs((n, self.signs))], axis=1)
 
 
-def latent_for(generator, normals, signs):
+def latent_for(generator, config):
     """Return the Latent that the options ask for, or, if they ask for none, what the first Dense layer takes."""
+    normals, signs = config.latent_normals, config.latent_signs
     if normals or signs:
-        return Latent(normals, signs)
+        return Latent(normals + signs) if config.latent == "gaussian" else Latent(normals, signs)
     for module in generator.modules() if isinstance(generator, nn.Module) else ():
         if isinstance(module, nn.Dense):
             return Latent(module.in_features)

@@ -22,7 +22,7 @@ class Players:
 
     def __init__(self, generator, discriminator, loss, config):
         self.generator, self.discriminator, self.loss, self.config = generator, discriminator, loss, config
-        self.latent = latent_for(generator, config.latent_normals, config.latent_signs)
+        self.latent = latent_for(generator, config)
         if config.spectral_norm:
             remedies.normalise_spectra(discriminator, random.default_rng([config.seed, 3]))
         betas = (config.beta1, config.beta2)

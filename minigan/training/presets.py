@@ -3,7 +3,7 @@
 from dataclasses import replace
 from functools import partial
 
-from minigan import data, random
+from minigan import data, nn, random
 from minigan.errors import ConfigError
 from minigan.training import networks as architectures
 from minigan.training.config import Config
@@ -131,7 +131,10 @@ def networks(options):
     config(options.preset)
     if options.latent_normals + options.latent_signs == 0:
         raise ConfigError("latent_normals and latent_signs are both 0; a generator needs noise to start from")
-    return NETWORKS[options.preset](options=options, rng=random.default_rng([options.seed, 0]))
+    generator, discriminator = NETWORKS[options.preset](options=options, rng=random.default_rng([options.seed, 0]))
+    if options.latent == "gaussian" and options.latent_signs:
+        generator = nn.Sequential(architectures.Gates(options.latent_signs), generator)
+    return generator, discriminator
 
 
 def build(options):

@@ -6,8 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from minigan.kernels import tiles
-from minigan.kernels.jit import AVX512
-from minigan.kernels.products import FEWEST, matmul
+from minigan.kernels.jit import AVX512, njit
+from minigan.kernels.products import FEWEST, matmul, multiply, prepared, product
 
 needs_tiles = pytest.mark.skipif(not AVX512, reason="no AVX-512 here, or NUMBA_DISABLE_JIT is set")
 SIZES = st.one_of(st.integers(1, 20), st.sampled_from([31, 32, 33, 48, 63, 64, 65, 127, 128, 129, 130, 200, 257]))
@@ -66,3 +66,49 @@ def test_matmul_is_a_product_whoever_computes_it(dtype, sizes):
 
 def test_the_sizes_above_reach_both_ways_of_computing():
     assert 64 * 1 * 70 < FEWEST <= 90 * 80 * 70
+
+
+@njit(cache=False)
+def _with_prepared(out, x, y):
+    multiply(out, x, prepared(y))
+
+
+@pytest.mark.parametrize("dtype", ["f4", "f8"])
+@given(SIZES, SIZES, SIZES, st.sampled_from(["CC", "CF", "FC", "FF"]), st.integers(0, 2**32 - 1))
+def test_prepared_factors_multiply_as_others_do(dtype, N, K, M, orders, seed):
+    rng = np.random.default_rng(seed)
+    x, y = _matrix(rng, (N, K), orders[0]).astype(dtype), _matrix(rng, (K, M), orders[1]).astype(dtype)
+    frame = np.full((N + 2, M), np.nan, dtype)
+    _with_prepared(frame[1:-1], x, y)
+    assert np.isnan(frame[[0, -1]]).all()
+    exact, most = x.astype(np.float64) @ y, np.abs(x).astype(np.float64) @ np.abs(y)
+    assert (np.abs(frame[1:-1] - exact) <= np.finfo(dtype).eps * (K + 2) * most).all()
+
+
+def test_what_is_prepared_of_a_transpose_is_a_copy():
+    y = np.arange(12.0).reshape(3, 4)
+    assert np.array_equal(prepared(y.T), y.T)
+    assert not np.shares_memory(prepared(y), y)
+
+
+@pytest.mark.parametrize("orders", ["CC", "CF", "FC", "FF"])
+def test_an_eager_product_has_the_bits_of_a_compiled_one(orders):
+    rng = np.random.default_rng(0)
+    x, y = _matrix(rng, (70, 130), orders[0]), _matrix(rng, (130, 90), orders[1])
+    out = np.empty((70, 90), np.float32)
+    matmul(out, x, y)
+    assert np.array_equal(product(x, y), out)
+    np.testing.assert_allclose(out, x.astype(np.float64) @ y, rtol=0, atol=1e-4)
+
+
+@pytest.mark.parametrize("kind", ["strided", "read-only", "mixed dtypes", "a batch", "float64", "small"])
+def test_an_eager_product_of_anything_else_is_numpys(kind):
+    rng = np.random.default_rng(0)
+    x, y = rng.standard_normal((2, 80, 160), dtype=np.float32), rng.standard_normal((80, 80), dtype=np.float32)
+    y.flags.writeable = kind != "read-only"
+    x = {"strided": x[0, :, ::2], "a batch": x[..., :80], "small": x[0, :3, :80]}.get(kind, x[0, :, :80].copy())
+    y = y.astype(np.float64) if kind in ("mixed dtypes", "float64") else y
+    x = x.astype(np.float64) if kind == "float64" else x
+    made = product(x, y)
+    assert made.dtype == np.result_type(x, y)
+    assert np.array_equal(made, np.matmul(x, y))

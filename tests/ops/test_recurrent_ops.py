@@ -15,6 +15,7 @@ from minigan.kernels.jit import njit
 
 NAMES = ("rnn", "lstm", "gru", "rnn_backward", "lstm_backward", "gru_backward")
 KERNELS = [name for name in dir(kernels) if hasattr(getattr(kernels, name), "py_func")]
+SHARED = [name for name in dir(kernels) if hasattr(getattr(kernels, name), "body")]
 GATES = {"rnn": 1, "lstm": 4, "gru": 3}
 STATES = {"rnn": 1, "lstm": 2, "gru": 1}
 
@@ -30,6 +31,12 @@ def run(name, *args, **params):
     """Return the results of an operation, always as a tuple."""
     out = getattr(ops, name)(*args, **params)
     return out if isinstance(out, tuple) else (out,)
+
+
+def plain_parts(shared):
+    """Return what a function made by `share` does, as plain Python."""
+    body = shared.body.py_func
+    return lambda parts, *arguments: [body(part, *arguments) for part in range(parts)]
 
 
 def as_tuple(values):
@@ -51,6 +58,8 @@ def test_kernel_compiled_and_plain_and_reference_agree(name, dtype, monkeypatch)
         with monkeypatch.context() as patch:
             for kernel in KERNELS:
                 patch.setattr(kernels, kernel, getattr(kernels, kernel).py_func)
+            for kernel in SHARED:
+                patch.setattr(kernels, kernel, plain_parts(getattr(kernels, kernel)))
             plain = as_tuple(record.impl(*args, **params))
         small = as_tuple(record.reference(*map(Tensor, args), **params))
         for a, b, c in zip(compiled, plain, small, strict=True):
