@@ -17,9 +17,10 @@ is, and the functions at the top of the file take memory for it.
 
 import numpy as np
 
+from minigan.kernels import threads
 from minigan.kernels.jit import njit
 from minigan.kernels.products import SMALL, multiply, prepared
-from minigan.kernels.threads import share, start
+from minigan.kernels.threads import share
 
 PATCH_BYTES = 2**19  # of patches at a time: a quarter of a usual second-level cache
 PARTS = 4  # into which images are divided
@@ -61,7 +62,7 @@ def numbers(stride, padding, **_):
 
 def _plain(*arrays):
     """Return the arrays in one dtype, C order and writable: Numba compiles anew for each other kind."""
-    start()
+    threads.start()
     dtype = np.result_type(*arrays)
     return [np.require(a, dtype, "CW") for a in arrays]
 

@@ -1,7 +1,7 @@
 """The one wrapper that owns every Numba flag.
 
 A kernel compiles at its first call and is kept on disk, until its own file or one of `CALLED` changes. So a kernel may
-call compiled functions of these files, and of no other. At import only what `compiled_apart` marks is compiled, or found
+call compiled functions of these files, and of no other. At import, what `compiled_apart` marks is compiled or found
 on disk.
 """
 

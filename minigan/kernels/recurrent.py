@@ -18,10 +18,11 @@ Indices are t in time, n in the batch, k in a block of it, j in the hidden units
 
 import numpy as np
 
+from minigan.kernels import threads
 from minigan.kernels.elementwise import sigmoid64, tanh32, tanh64
 from minigan.kernels.jit import by_precision, njit
 from minigan.kernels.products import multiply, prepared
-from minigan.kernels.threads import share, start
+from minigan.kernels.threads import share
 
 I, F, G, O = 0, 1, 2, 3  # noqa: E741 (the gates of an LSTM, in the order in which they are saved)
 R, Z, N_, M = 0, 1, 2, 3  # those of a GRU; M is no gate: W_hn h_{t-1} + b_hn
@@ -40,7 +41,7 @@ sigmoid = by_precision(sigmoid32, sigmoid64)
 
 def on_host(kernel, shapes, inputs, *numbers):
     """Return new arrays of these shapes, filled by a kernel; inputs may have any layout, dtypes are promoted."""
-    start()
+    threads.start()
     dtype = np.result_type(*inputs, np.float32)
     inputs = [np.require(a, dtype, "CW") for a in inputs]  # Numba compiles anew for each other kind
     outputs = tuple(np.empty(shape, dtype) for shape in shapes)

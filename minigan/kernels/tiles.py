@@ -294,7 +294,7 @@ _share = share(_part)
 
 @njit
 def in_strips(y):
-    """Return y (K, M) as the tiles read it, for products with many x: (strips, K, 64), each row of a strip in a line."""
+    """Return y (K, M) as the tiles read it, for products with many x: (strips, K, 64)."""
     K, M = y.shape
     across = -(-M // COLUMNS)
     strips = aligned(across * K, COLUMNS, np.float32).reshape(across, K, COLUMNS)
