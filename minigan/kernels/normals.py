@@ -1,4 +1,4 @@
-r"""Standard normal numbers in float32: those of NumPy's generator PCG64, bit by bit, in a third of its time.
+r"""Standard normal numbers in float32: those of NumPy's generator PCG64, bit by bit, up to four times as fast.
 
 *The ziggurat* (Marsaglia & Tsang, 2000). The area below f(x) = exp(-x^2/2), x > 0, is cut into 256 layers of one size::
 
@@ -150,6 +150,14 @@ def _mixed(low, high):
 
 
 @njit
+def _point(bits):
+    """Return x, of either sign, as a number and in steps, and its layer."""
+    step, layer = bits >> np.uint32(9), bits & np.uint32(255)
+    x = np.float32(np.int32(step)) * WIDTH[layer]
+    return -x if bits & np.uint32(256) else x, step, layer
+
+
+@njit
 def _fraction(state, spare):
     """Return a number from [0, 1)."""
     return np.float32(_bits(state, spare) >> np.uint32(8)) / np.float32(2**24)
@@ -160,12 +168,8 @@ def _fill(out, state, spare):
     """Fill `out`, given addresses: of s and c, as four halves; of whether 32 bits are left over, and which."""
     state, spare = carray(_pointer(state, np.uint64), 4), carray(_pointer(spare, np.uint32), 2)
     for k in range(out.size):
-        bits = _bits(state, spare)
-        step, layer = bits >> np.uint32(9), bits & np.uint32(255)
-        x = np.float32(np.int32(step)) * WIDTH[layer]
-        out[k] = -x if bits & np.uint32(256) else x
-        if step >= INSIDE[layer]:  # one in a hundred
-            out[k] = _beside(out[k], step, layer, state, spare)
+        x, step, layer = _point(_bits(state, spare))
+        out[k] = x if step < INSIDE[layer] else _beside(x, step, layer, state, spare)  # one in a hundred is
 
 
 @njit(fastmath=())
@@ -179,10 +183,7 @@ def _beside(x, step, layer, state, spare):
         between = (HEIGHT[layer - 1] - HEIGHT[layer]) * _fraction(state, spare) + HEIGHT[layer]
         if between < _exp(-0.5 * np.float64(x) * np.float64(x)):
             return x
-        bits = _bits(state, spare)
-        step, layer = bits >> np.uint32(9), bits & np.uint32(255)
-        x = np.float32(step) * WIDTH[layer]
-        x = -x if bits & np.uint32(256) else x
+        x, step, layer = _point(_bits(state, spare))
 
 
 @njit(fastmath=())

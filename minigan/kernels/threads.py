@@ -90,8 +90,7 @@ def start():
     processor from these: who multiplies large float64 matrices in between limits them to one thread
     (``threadpoolctl.threadpool_limits(1)``).
     """
-    helpers = count() - 1
-    if _helpers or helpers < 1:
+    if _helpers or (helpers := count() - 1) < 1:  # counted only if need be: every eager layer passes here
         return
     with _one_at_a_time:
         if _helpers:

@@ -260,7 +260,8 @@ def _part(part, rows, columns, turn, sizes, where):
     """
     N, K, M = sizes
     c, c_row, a, a_row, a_column, b, b_row, b_column = where
-    top, left = part // -(-M // columns) * rows, part % -(-M // columns) * columns
+    across = -(-M // columns)
+    top, left = part // across * rows, part % across * columns
     a += top * a_row
     b += left * b_column
     c += top * c_row + left * BYTES

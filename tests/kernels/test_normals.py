@@ -37,7 +37,7 @@ def test_on_linux_it_is_numpys():
 
 @needs_ours
 def test_a_million_numbers_are_numpys():
-    """A hundred thousand beside their layer, some three hundred in the tail."""
+    """Some ten thousand of them beside their layer, some hundreds in the tail."""
     ours, numpys = _twins(12)
     made = normals.standard_normal(ours, (1000, 1001))
     assert np.array_equal(made, numpys.standard_normal((1000, 1001), dtype=np.float32))
