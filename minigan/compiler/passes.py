@@ -110,6 +110,21 @@ def _literal(seen):
     return one
 
 
+def drop_copies(program):
+    """Let a computed value stand for its copy, where neither is written to nor looked at in another shape."""
+    written = {id(memory_of(v.array)) for e in program.equations if e.primitive.mutates for v in e.mutated}
+    viewed = {v for e in program.equations if is_view(e) for v in e.inputs}
+    known = {}
+    for e in program.equations:
+        if e.primitive.name != "astype" or e.outputs[0] in viewed:
+            continue
+        (x,), (copy,) = e.inputs, e.outputs
+        untouched = x.kind == "result" and written.isdisjoint(id(memory_of(v.array)) for v in (x, copy))
+        if untouched and x.dtype == copy.dtype and x.array.flags.c_contiguous:
+            known[copy] = known.get(x, x)
+    return program.replaced(known, keep=lambda e: not known.keys() & set(e.outputs))
+
+
 # -- fusion ---------------------------------------------------------------------------------------------------------
 
 MOST_INPUTS = 7  # arrays that one loop reads: with more, the check that they do not overlap costs more than it gains
@@ -194,6 +209,6 @@ def name_apart(program):
 
 def optimise(program):
     """All passes on equations, in the order in which they help each other."""
-    for one in (expand, fold_constants, share_common, drop_unused, name_apart):
+    for one in (expand, fold_constants, drop_copies, share_common, drop_unused, name_apart):
         program = one(program)
     return program

@@ -11,6 +11,7 @@ import numpy as np
 from minigan import engine
 from minigan.compiler import cache
 from minigan.compiler.passes import optimise
+from minigan.compiler.places import Places
 from minigan.compiler.source import Source
 from minigan.compiler.trace import trace
 from minigan.engine import Tensor, modes
@@ -118,9 +119,9 @@ class Version:
         self.cell = self.source.layout.cell
         self.sources = [e for e in self.program.equations if not e.inputs]
         self.draws = [_on_host(e, self.cell) for e in self.sources]
+        on_host = [a for a in self.source.actions if not isinstance(a, tuple)]
+        self.places = Places(self.program, self.source.layout, self.sources + on_host)
         self.actions = [self._action(a) for a in self.source.actions]
-        self.inputs = [self.cell(v) for v in self.program.inputs]
-        self.results = [self.cell(v) for v in self.program.results]
         self.tensors = _living(self.record)
         self.living = [(t, array) for t, array, _ in self.tensors]
         self.written = [(t._version, n) for t, _, n in self.tensors if n]
@@ -131,11 +132,12 @@ class Version:
         self._replay(self.record)
 
     def _action(self, action):
-        """Return a function without arguments for a step of the plan."""
-        if isinstance(action, tuple):
-            name, arguments = action
-            return functools.partial(getattr(self.module, name), *arguments)
-        return np.errstate(all="ignore")(_on_host(action, self.cell))
+        """Return (function, arguments, which of them to look up at each call) for a step of the plan."""
+        if not isinstance(action, tuple):
+            return np.errstate(all="ignore")(_on_host(action, self.cell)), [], []
+        name, arguments = action
+        looks = [(i, self.places.look(a)) for i, a in enumerate(arguments)]
+        return getattr(self.module, name), list(arguments), [(i, look) for i, look in looks if look]
 
     @staticmethod
     def _record(step, given, names):
@@ -185,19 +187,20 @@ class Version:
 
     def run(self, given):
         """Do one step, the draws being made."""
-        for cell, argument in zip(self.inputs, given, strict=True):
-            np.copyto(cell, argument._data)
         for original, recorded in self.captured:
             if not np.array_equal(original, recorded):
                 raise TraceError(
                     "an array that the compiled step takes from outside has changed since it was recorded; pass it as "
                     "an argument, or make it a tensor once and write to it with .assign"
                 )
-        for action in self.actions:
-            action()
+        memory = self.places.memory(given)
+        for function, arguments, looks in self.actions:
+            for i, look in looks:
+                arguments[i] = look(memory)
+            function(*arguments)
         for version, writes in self.written:
             version[0] += writes
-        return _rebuilt(self.form, (Tensor(cell.copy()) for cell in self.results))
+        return _rebuilt(self.form, map(Tensor, self.places.returned(memory)))
 
 
 def _on_host(equation, cell):

@@ -22,7 +22,7 @@ def multiply(out, x, y):
 @overload(multiply, jit_options={"error_model": "numpy"})
 def _(out, x, y):
     def by_tiles(out, x, y):
-        if x.size * y.shape[1] >= FEWEST and 2 * y.shape[1] >= tiles.COLUMNS:
+        if _large(x, y):
             tiles.product(out, x, y)
         else:
             np.dot(x, y, out)
@@ -55,6 +55,48 @@ def _(y):
         return out
 
     return for_tiles if AVX512 and y.dtype == types.float32 else for_blas
+
+
+@njit
+def _large(x, y):
+    """Return whether the tiles compute x y faster than BLAS does."""
+    return x.size * y.shape[1] >= FEWEST and 2 * y.shape[1] >= tiles.COLUMNS
+
+
+@njit
+def _outer_sums(out_x, out_h, sums, a, x, h, h0):
+    multiply(out_x, a.T, x)
+    before = np.empty(h.shape, h.dtype)
+    for k in range(len(h)):
+        for j in range(h.shape[1]):
+            before[k, j] = h0[k, j] if k < len(h0) else h[k - len(h0), j]
+    multiply(out_h, a.T, before)
+    sums[:] = 0
+    for k in range(len(a)):
+        for j in range(len(sums)):
+            sums[j] += a[k, j]
+
+
+def outer_sums(out_x, out_h, sums, a, x, h, h0):
+    """Fill sum_k a_k x_k^T, sum_k a_k b_k^T and sum_k a_k; the rows b_k are those of h0, then the first ones of h.
+
+    (O, C), (O, H) and (O,) from (K, O), (K, C), (K, H) and (N, H), all in C order.
+    """
+    _outer_sums(out_x, out_h, sums, a, x, h, h0)
+
+
+@overload(outer_sums, jit_options={"error_model": "numpy"})
+def _(out_x, out_h, sums, a, x, h, h0):
+    def by_tiles(out_x, out_h, sums, a, x, h, h0):
+        if _large(a, x) and _large(a, h):
+            tiles.outer_sums(out_x, out_h, sums, a, x, h, h0)
+        else:
+            _outer_sums(out_x, out_h, sums, a, x, h, h0)
+
+    def by_products(out_x, out_h, sums, a, x, h, h0):
+        _outer_sums(out_x, out_h, sums, a, x, h, h0)
+
+    return by_tiles if AVX512 and a.dtype == types.float32 else by_products
 
 
 @njit

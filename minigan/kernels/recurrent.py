@@ -21,7 +21,7 @@ import numpy as np
 from minigan.kernels import threads
 from minigan.kernels.elementwise import sigmoid64, tanh32, tanh64
 from minigan.kernels.jit import by_precision, njit
-from minigan.kernels.products import multiply, prepared
+from minigan.kernels.products import multiply, outer_sums, prepared
 from minigan.kernels.threads import share
 
 I, F, G, O = 0, 1, 2, 3  # noqa: E741 (the gates of an LSTM, in the order in which they are saved)
@@ -343,7 +343,16 @@ def _rnn_backward(block, rows, da, dh, gh, h, w, relu):
 
 
 @njit
-def outer_sum(out, da, x):
-    """out = sum_t da_t x_t^T, of all sequences: (O, C) from (T, N, O) and (T, N, C)."""
-    a, b = np.ascontiguousarray(da).reshape(-1, out.shape[0]), np.ascontiguousarray(x).reshape(-1, out.shape[1])
-    multiply(out, a.T, b)
+def weight_gradients(dw_ih, dw_hh, db_ih, db_hh, da, db, x, h, h0):
+    """Fill sum_t da_t x_t^T, (G, C), sum_t db_t h_{t-1}^T, (G, H), and sum_t of da_t and of db_t, maybe one array."""
+    (G, C), H = dw_ih.shape, dw_hh.shape[1]
+    a, b = np.ascontiguousarray(da).reshape(-1, G), np.ascontiguousarray(db).reshape(-1, G)
+    x, h, h0 = np.ascontiguousarray(x).reshape(-1, C), np.ascontiguousarray(h).reshape(-1, H), np.ascontiguousarray(h0)
+    if a.ctypes.data == b.ctypes.data:
+        outer_sums(dw_ih, dw_hh, db_ih, a, x, h, h0)
+        for j in range(G):
+            db_hh[j] = db_ih[j]
+    else:
+        none, no_rows, no_states = np.empty((G, 0), a.dtype), np.empty((len(a), 0), a.dtype), np.empty((0, 0), a.dtype)
+        outer_sums(dw_ih, none, db_ih, a, x, no_rows, no_states)
+        outer_sums(none, dw_hh, db_hh, b, no_rows, h, h0)

@@ -26,7 +26,7 @@ from numba.core import cgutils
 from numba.extending import intrinsic
 
 from minigan.kernels.jit import compiled_apart, njit
-from minigan.kernels.threads import share
+from minigan.kernels.threads import HELPERS, look, share
 
 LANES = 16  # numbers in a register
 ROWS, COLUMNS = 6, 64  # of a tile: 6 x 4 registers for C, 4 for B, of the 32 that there are
@@ -247,9 +247,15 @@ def product(out, x, y):
     turn = N > ROWS and x.strides[1] % 512 == 0  # rows compete for the same few places of a cache: bring them closer
     columns = M if turn else COLUMNS
     across = -(-M // columns)
-    rows = -(-N // (2 * ROWS)) * ROWS if N >= 2 * FEWEST_ROWS and across < ENOUGH else N
+    rows = half(N, LANES if turn else ROWS) if across < ENOUGH else N
     where = out.ctypes.data, out.strides[0], x.ctypes.data, *x.strides, y.ctypes.data, *y.strides
     _share(-(-N // rows) * across, rows, columns, turn, (N, len(y), M), where)
+
+
+@njit
+def half(rows, unit):
+    """Return how many rows a thread takes, a multiple of a unit: all, where nobody helps or there are few."""
+    return -(-rows // (2 * unit)) * unit if rows >= 2 * FEWEST_ROWS and look(HELPERS) else rows
 
 
 @njit
@@ -265,32 +271,87 @@ def _part(part, rows, columns, turn, sizes, where):
     a += top * a_row
     b += left * b_column
     c += top * c_row + left * BYTES
-    _strips(min(rows, N - top), K, min(columns, M - left), turn, c, c_row, a, a_row, a_column, b, b_row, b_column)
-
-
-@njit
-def _strips(N, K, M, turn, c, c_row, a, a_row, a_column, b, b_row, b_column):
-    """C = A B, 128 k and 64 columns at a time."""
-    order = b_column > BYTES or N > 32  # a transpose; or read so often that it pays
-    ordered = aligned(DEPTH, COLUMNS, np.float32)
-    turned = np.empty((N if turn else 0, DEPTH + LANES), np.float32)  # wider than needed: rows do not compete here
+    N, M = min(rows, N - top), min(columns, M - left)
+    ordered, turned = _room(N if turn else 0)
     for first in range(0, K, DEPTH):
         depth = min(DEPTH, K - first)
         strip_of_a = a + first * a_column, a_row, a_column
         if turn:
             bring((turned.ctypes.data, turned.strides[0], *strip_of_a, N, depth))
             strip_of_a = turned.ctypes.data, turned.strides[0], BYTES
-        for left in range(0, M, COLUMNS):
-            width = min(COLUMNS, M - left)
-            strip_of_b = b + first * b_row + left * b_column, b_row
-            if order:
-                bring((ordered.ctypes.data, BYTES * COLUMNS, *strip_of_b, b_column, depth, width))
-                strip_of_b = ordered.ctypes.data, BYTES * COLUMNS
-            tiles((N, c + left * BYTES, c_row, *strip_of_a, *strip_of_b, depth, width, first > 0))
-    return turned, ordered  # which would go before their last use, by address, if nobody had them
+        _strips((N, depth, M), (c, c_row), strip_of_a, (b + first * b_row, b_row, b_column), ordered, first > 0)
+
+
+@njit
+def _room(rows):
+    """Return memory for a strip of B in order, and for 128 k of some rows of A."""
+    return aligned(DEPTH, COLUMNS, np.float32), np.empty((rows, DEPTH + LANES), np.float32)  # wider: nothing competes
+
+
+@njit
+def _strips(sizes, c, a, b, ordered, add):
+    """C = A B, or C += A B where `add`, for at most 128 k, 64 columns at a time; matrices are addresses and strides."""
+    N, K, M = sizes
+    b, b_row, b_column = b
+    order = b_column > BYTES or N > 32  # a transpose; or read so often that it pays
+    for left in range(0, M, COLUMNS):
+        width = min(COLUMNS, M - left)
+        strip_of_b = b + left * b_column, b_row
+        if order:
+            bring((ordered.ctypes.data, BYTES * COLUMNS, *strip_of_b, b_column, K, width))
+            strip_of_b = ordered.ctypes.data, BYTES * COLUMNS
+        tiles((N, c[0] + left * BYTES, c[1], *a, *strip_of_b, K, width, add))
 
 
 _share = share(_part)
+
+
+@njit
+def outer_sums(out_x, out_h, sums, a, x, h, h0):
+    """Fill sum_k a_k x_k^T, sum_k a_k b_k^T and sum_k a_k; the rows b_k are those of h0, then the first ones of h.
+
+    (O, C), (O, H) and (O,) from (K, O), (K, C), (K, H) and (N, H), all in C order: `a` is brought into order once.
+    """
+    columns = half(len(sums), LANES)
+    _share_outer(-(-len(sums) // columns), columns, out_x, out_h, sums, a, x, h, h0)
+
+
+@njit
+def _outer(part, columns, out_x, out_h, sums, a, x, h, h0):
+    top, bottom = part * columns, min((part + 1) * columns, len(sums))
+    out_x, out_h, sums = out_x[top:bottom], out_h[top:bottom], sums[top:bottom]
+    N = len(sums)
+    ordered, turned = _room(N)
+    joint = np.empty((DEPTH, h.shape[1]), np.float32)
+    sums[:] = 0
+    for first in range(0, len(a), DEPTH):
+        depth = min(DEPTH, len(a) - first)
+        strip = a[first : first + depth]
+        bring((turned.ctypes.data, turned.strides[0], strip.ctypes.data + top * BYTES, BYTES, a.strides[0], N, depth))
+        for k in range(depth):
+            row = strip[k, top:bottom]
+            for j in range(N):
+                sums[j] += row[j]
+        for out, b in ((out_x, x[first : first + depth]), (out_h, _rows_before(h, h0, first, depth, joint))):
+            c, in_order = (out.ctypes.data, out.strides[0]), (turned.ctypes.data, turned.strides[0], BYTES)
+            _strips((N, depth, out.shape[1]), c, in_order, (b.ctypes.data, *b.strides), ordered, first > 0)
+
+
+@njit
+def _rows_before(h, h0, first, depth, joint):
+    """Return rows of h0 with h below it, where they lie, or in the memory of `joint` if they are of both."""
+    N = len(h0)
+    if first >= N:
+        return h[first - N : first - N + depth]
+    if first + depth <= N:
+        return h0[first : first + depth]
+    for k in range(depth):
+        for j in range(h.shape[1]):
+            joint[k, j] = h0[first + k, j] if first + k < N else h[first + k - N, j]
+    return joint[:depth]
+
+
+_share_outer = share(_outer)
 
 
 @njit

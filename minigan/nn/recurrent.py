@@ -52,9 +52,9 @@ class _Recurrent(Module):
         for layer in range(self.num_layers):
             sequences = self._layer(x, [s[layer] for s in states], self._weights(layer))
             x = sequences[0]
-            final.append([s[-1] for s in sequences])
+            final.append([s[-1:] for s in sequences])
         output = ops.swapaxes(x, 0, 1) if self.batch_first else x
-        return output, tuple(ops.stack(layers) for layers in zip(*final, strict=True))
+        return output, tuple(s[0] if len(s) == 1 else ops.concatenate(s) for s in zip(*final, strict=True))
 
     def _weights(self, layer):
         names = ("weight_ih", "weight_hh", "bias_ih", "bias_hh")

@@ -22,52 +22,72 @@ from minigan.ops.activations import relu, sigmoid
 from minigan.ops.linear import matmul
 from minigan.ops.recurrent_backward import (
     NONLINEARITIES,
+    derivative_of,
     draw,
     gru_backward,
     is_relu,
     lstm_backward,
     one_dtype,
+    one_of_each,
     rnn_backward,
     sizes,
 )
 from minigan.ops.reductions import sum
-from minigan.ops.shape import concatenate, reshape, split, stack, swapaxes
+from minigan.ops.shape import concatenate, reshape, split, stack
 from minigan.ops.smooth import tanh
 
 # -- what all three share ---------------------------------------------------------------------------------------------
 
 
-def _through_weight(da, w):
-    """Return W^T da_t for all t: (T, N, O), (O, C) -> (T, N, C)."""
-    return reshape(matmul(reshape(da, (-1, da.shape[-1])), w), (*da.shape[:-1], w.shape[-1]))
+def weight_gradients_reference(da, db, x, h, h0):
+    """Return what `weight_gradients` computes, from small operations."""
+    before = concatenate([reshape(h0, (1, *h0.shape)), h[:-1]])
+    return _outer_sum(da, x), _outer_sum(db, before), sum(da, axis=(0, 1)), sum(db, axis=(0, 1))
 
 
-def _outer_sum_domain(rng, side):
+def _outer_sum(da, x):
+    """Return sum_t da_t x_t^T: (T, N, G), (T, N, C) -> (G, C)."""
+    return matmul(reshape(da, (-1, da.shape[-1])).T, reshape(x, (-1, x.shape[-1])))
+
+
+def _weight_gradients_domain(rng, side):
     T, N, C, H = sizes(rng, side)
-    return draw(rng, (T, N, H), (T, N, C)), {}
+    return draw(rng, (T, N, 2 * H), (T, N, 2 * H), (T, N, C), (T, N, H), (N, H)), {}
 
 
 @primitive(
-    vjp=(
-        lambda g, out, da, x: _through_weight(x, swapaxes(g, 0, 1)),
-        lambda g, out, da, x: _through_weight(da, g),
-    ),
-    domain=Domain(_outer_sum_domain),
-    lowering=Kernel(kernels.outer_sum, takes=one_dtype),
+    shared=derivative_of(weight_gradients_reference),
+    vjp=one_of_each(5),
+    reference=weight_gradients_reference,
+    domain=Domain(_weight_gradients_domain),
+    lowering=Kernel(kernels.weight_gradients, takes=one_dtype),
 )
-def outer_sum(da, x):
-    """Return sum_t da_t x_t^T, the derivative of a weight that all time steps share: (T, N, O), (T, N, C) -> (O, C)."""
-    (out,) = on_host(kernels.outer_sum, [(da.shape[2], x.shape[2])], [da, x])
-    return out
+def weight_gradients(da, db, x, h, h0):
+    """Return (dW_ih, dW_hh, db_ih, db_hh), sums over all time steps, since all share the weights.
+
+    da and db are the cotangents of W_ih x_t + b_ih and of W_hh h_{t-1} + b_hh, (T, N, G) for G rows of weights; where
+    both are the same, da is given twice. (T, N, C), (T, N, H), (N, H) -> (G, C), (G, H), (G,), (G,).
+    """
+    G, C, H = da.shape[2], x.shape[2], h.shape[2]
+    return on_host(kernels.weight_gradients, [(G, C), (G, H), (G,), (G,)], [da, db, x, h, h0])
 
 
-def _for_bias(da):
-    return sum(da, axis=(0, 1))
+class _Cotangents:
+    """What all rules of a layer begin with: da, db, and those of the initial states."""
 
+    def __init__(self, da, db, states, x, h, h0):
+        self.da, self.states = da, states
+        self._gradients, self._given = None, (da, db, x, h, h0)
 
-def _before(h, h0):
-    """Return the states that each step starts from: h_0 ... h_{T-1}, given h_1 ... h_T."""
-    return concatenate([reshape(h0, (1, *h0.shape)), h[:-1]])
+    def of_x(self, w_ih):
+        """Return W_ih^T da_t for all t: (T, N, C)."""
+        return matmul(self.da, w_ih)
+
+    def of_weight(self, i):
+        """Return one of dW_ih, dW_hh, db_ih, db_hh; they are computed when a rule asks for the first."""
+        if self._gradients is None:
+            self._gradients = weight_gradients(*self._given)
+        return self._gradients[i]
 
 
 # -- RNN --------------------------------------------------------------------------------------------------------------
@@ -93,14 +113,19 @@ def _rnn_domain(rng, side):
     return (x, h0, w_ih, w_hh, b), {"nonlinearity": nonlinearity}
 
 
+def _rnn_cotangents(g, h, x, h0, w_ih, w_hh, b, **params):
+    da, *states = rnn_backward(g, h, w_hh, **params)
+    return _Cotangents(da, da, states, x, h, h0)
+
+
 @primitive(
-    shared=lambda g, h, x, h0, w_ih, w_hh, b, **params: rnn_backward(g, h, w_hh, **params),
+    shared=_rnn_cotangents,
     vjp=(
-        lambda g, h, x, h0, w_ih, w_hh, b, **_: _through_weight(g[0], w_ih),
-        lambda g, h, x, h0, w_ih, w_hh, b, **_: g[1],
-        lambda g, h, x, h0, w_ih, w_hh, b, **_: outer_sum(g[0], x),
-        lambda g, h, x, h0, w_ih, w_hh, b, **_: outer_sum(g[0], _before(h, h0)),
-        lambda g, h, x, h0, w_ih, w_hh, b, **_: _for_bias(g[0]),
+        lambda g, h, x, h0, w_ih, w_hh, b, **_: g.of_x(w_ih),
+        lambda g, *_, **__: g.states[0],
+        lambda g, *_, **__: g.of_weight(0),
+        lambda g, *_, **__: g.of_weight(1),
+        lambda g, *_, **__: g.of_weight(2),
     ),
     reference=rnn_reference,
     domain=Domain(_rnn_domain),
@@ -167,15 +192,21 @@ def _lstm_domain(rng, side):
     return draw(rng, (T, N, C), (N, H), (N, H), (4 * H, C), (4 * H, H), (4 * H,)), {}
 
 
+def _lstm_cotangents(g, out, x, h0, c0, w_ih, w_hh, b):
+    h, c, gates = out
+    da, *states = lstm_backward(*g, gates, c, c0, w_hh)
+    return _Cotangents(da, da, states, x, h, h0)
+
+
 @primitive(
-    shared=lambda g, out, x, h0, c0, w_ih, w_hh, b: lstm_backward(*g, out[2], out[1], c0, w_hh),
+    shared=_lstm_cotangents,
     vjp=(
-        lambda g, out, x, h0, c0, w_ih, w_hh, b: _through_weight(g[0], w_ih),
-        lambda g, out, x, h0, c0, w_ih, w_hh, b: g[1],
-        lambda g, out, x, h0, c0, w_ih, w_hh, b: g[2],
-        lambda g, out, x, h0, c0, w_ih, w_hh, b: outer_sum(g[0], x),
-        lambda g, out, x, h0, c0, w_ih, w_hh, b: outer_sum(g[0], _before(out[0], h0)),
-        lambda g, out, x, h0, c0, w_ih, w_hh, b: _for_bias(g[0]),
+        lambda g, out, x, h0, c0, w_ih, w_hh, b: g.of_x(w_ih),
+        lambda g, *_: g.states[0],
+        lambda g, *_: g.states[1],
+        lambda g, *_: g.of_weight(0),
+        lambda g, *_: g.of_weight(1),
+        lambda g, *_: g.of_weight(2),
     ),
     reference=lstm_reference,
     domain=Domain(_lstm_domain),
@@ -243,15 +274,21 @@ def _gru_domain(rng, side):
     return draw(rng, (T, N, C), (N, H), (3 * H, C), (3 * H, H), (3 * H,), (3 * H,)), {}
 
 
+def _gru_cotangents(g, out, x, h0, w_ih, w_hh, b_ih, b_hh):
+    h, gates = out
+    da, db, *states = gru_backward(*g, gates, h, h0, w_hh)
+    return _Cotangents(da, db, states, x, h, h0)
+
+
 @primitive(
-    shared=lambda g, out, x, h0, w_ih, w_hh, b_ih, b_hh: gru_backward(*g, out[1], out[0], h0, w_hh),
+    shared=_gru_cotangents,
     vjp=(
-        lambda g, out, x, h0, w_ih, w_hh, b_ih, b_hh: _through_weight(g[0], w_ih),
-        lambda g, out, x, h0, w_ih, w_hh, b_ih, b_hh: g[2],
-        lambda g, out, x, h0, w_ih, w_hh, b_ih, b_hh: outer_sum(g[0], x),
-        lambda g, out, x, h0, w_ih, w_hh, b_ih, b_hh: outer_sum(g[1], _before(out[0], h0)),
-        lambda g, out, x, h0, w_ih, w_hh, b_ih, b_hh: _for_bias(g[0]),
-        lambda g, out, x, h0, w_ih, w_hh, b_ih, b_hh: _for_bias(g[1]),
+        lambda g, out, x, h0, w_ih, w_hh, b_ih, b_hh: g.of_x(w_ih),
+        lambda g, *_: g.states[0],
+        lambda g, *_: g.of_weight(0),
+        lambda g, *_: g.of_weight(1),
+        lambda g, *_: g.of_weight(2),
+        lambda g, *_: g.of_weight(3),
     ),
     reference=gru_reference,
     domain=Domain(_gru_domain),

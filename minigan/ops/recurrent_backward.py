@@ -55,7 +55,7 @@ NONLINEARITIES = ("tanh", "relu")
 SMALL, GATE = Interval(-2, 2), Interval(0, 1)
 
 
-def _derivative_of(reference):
+def derivative_of(reference):
     """Return what all rules of a backward pass begin with: the cotangents of all its arguments.
 
     They come from its reference, which is built from small operations, and differentiable to any order.
@@ -67,7 +67,7 @@ def _derivative_of(reference):
     return shared
 
 
-def _one_of_each(n):
+def one_of_each(n):
     """Return rules that pick from what `shared` computed for all arguments."""
     return tuple(lambda g, *_, i=i, **__: g[i] for i in range(n))
 
@@ -116,8 +116,8 @@ def _rnn_backward_domain(rng, side):
 
 
 @primitive(
-    shared=_derivative_of(rnn_backward_reference),
-    vjp=_one_of_each(3),
+    shared=derivative_of(rnn_backward_reference),
+    vjp=one_of_each(3),
     reference=rnn_backward_reference,
     domain=Domain(_rnn_backward_domain),
     lowering=Kernel(kernels.rnn_backward, is_relu, one_dtype),
@@ -157,8 +157,8 @@ def _lstm_backward_domain(rng, side):
 
 
 @primitive(
-    shared=_derivative_of(lstm_backward_reference),
-    vjp=_one_of_each(7),
+    shared=derivative_of(lstm_backward_reference),
+    vjp=one_of_each(7),
     reference=lstm_backward_reference,
     domain=Domain(_lstm_backward_domain),
     lowering=Kernel(kernels.lstm_backward, takes=one_dtype, optional=(1, 2)),
@@ -197,8 +197,8 @@ def _gru_backward_domain(rng, side):
 
 
 @primitive(
-    shared=_derivative_of(gru_backward_reference),
-    vjp=_one_of_each(6),
+    shared=derivative_of(gru_backward_reference),
+    vjp=one_of_each(6),
     reference=gru_backward_reference,
     domain=Domain(_gru_backward_domain),
     lowering=Kernel(kernels.gru_backward, takes=one_dtype, optional=(1,)),

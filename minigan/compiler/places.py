@@ -1,0 +1,75 @@
+"""Places: where a compiled step finds its arguments and leaves its results."""
+
+import operator
+
+import numpy as np
+
+from minigan.compiler.trace import memory_of
+
+LARGE = 2**16  # bytes: below, a copy is cheaper than to make an array anew at each call, which takes a microsecond
+
+
+class Places:
+    """Large arguments are read where the caller has them, and large results written to memory that is new at each call.
+
+    To copy them would take as long as to compute with them. So the arrays of the compiled function that look into such
+    memory are made anew for each call. All others are copied: to and from memory that belongs to the program.
+
+    Parameters
+    ----------
+    program : Program
+    layout : Layout
+    on_host : list of Equation
+        Those that run on the host: they know the program's memory only.
+    """
+
+    def __init__(self, program, layout, on_host):
+        held = [layout.cell(v) for e in on_host for v in (*e.inputs, *e.outputs)]
+        inputs = [layout.cell(v) for v in program.inputs]
+        results = [layout.cell(v) for v in program.results]
+        computed = [layout.root.get(v, v).kind == "result" for v in program.results]
+        self.homes = []  # arrays of the program whose place others take
+        for cell in [*inputs, *(cell for cell, new in zip(results, computed, strict=True) if new)]:
+            alone = cell.flags.c_contiguous and cell.nbytes == memory_of(cell).nbytes
+            if alone and cell.nbytes >= LARGE and not any(_inside(cell, other) for other in [*held, *self.homes]):
+                self.homes.append(cell)
+        self.inputs = [(cell, self._is_home(cell)) for cell in inputs]
+        self.new = [home for home in self.homes if not any(home is cell for cell in inputs)]
+        first = [not any(cell is other for other in results[:i]) for i, cell in enumerate(results)]
+        self.results = [
+            (cell, self.look(cell), is_first and any(cell is home for home in self.new))
+            for cell, is_first in zip(results, first, strict=True)
+        ]
+
+    def memory(self, given):
+        """Take in the arguments of a call; return what stands for each home in it."""
+        memory = []
+        for (cell, is_home), argument in zip(self.inputs, given, strict=True):
+            in_place = is_home and argument._data.flags.carray
+            if not in_place:
+                np.copyto(cell, argument._data)
+            if is_home:
+                memory.append(argument._data if in_place else cell)
+        return memory + [np.empty_like(home) for home in self.new]
+
+    def returned(self, memory):
+        """Yield the results as arrays that are the caller's alone."""
+        for cell, look, is_new in self.results:
+            found = cell if look is None else look(memory)
+            yield found if is_new else found.copy()
+
+    def look(self, array):
+        """Return a function from `memory` to what `array` is in it; None if that is always the same array."""
+        k = next((k for k, home in enumerate(self.homes) if _inside(array, home)), None)
+        if k is None or array is self.homes[k]:
+            return None if k is None else operator.itemgetter(k)
+        offset = array.ctypes.data - self.homes[k].ctypes.data
+        return lambda memory: np.ndarray(array.shape, array.dtype, memory[k], offset, array.strides)
+
+    def _is_home(self, cell):
+        return any(cell is home for home in self.homes)
+
+
+def _inside(array, home):
+    """Return whether an array begins in the memory of a contiguous one."""
+    return 0 <= array.ctypes.data - home.ctypes.data < home.nbytes
