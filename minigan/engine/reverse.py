@@ -89,9 +89,12 @@ def _cotangent_of_outputs(cotangents: Cotangents, node: Node, wanted: set[Any], 
         return g[0]
     if all(one is None for one in g):
         return None
-    # one zero, repeated: nothing to allocate, and a kernel can tell that nobody used this output
-    zeros = (constant(Tensor(np.broadcast_to(np.zeros((), v.dtype), v.shape)), 0) for v in node.values)
-    return tuple(zero if one is None else one for one, zero in zip(g, zeros, strict=True))
+    return tuple(_zero_like(v) if one is None else one for one, v in zip(g, node.values, strict=True))
+
+
+def _zero_like(array: np.ndarray) -> Tensor:
+    """Return one zero, repeated: nothing to allocate, and a kernel can tell that nobody used this output."""
+    return constant(Tensor(np.broadcast_to(np.zeros((), array.dtype), array.shape)), 0)
 
 
 def _apply_rules(node: Node, g: Any, leading: set[Any], cotangents: Cotangents, stop: Stop) -> None:
