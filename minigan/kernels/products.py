@@ -1,5 +1,7 @@
 """Matrix products into memory that is there already, for kernels and compiled steps. Plain arrays; no autodiff here."""
 
+import math
+
 import numpy as np
 from numba import types
 from numba.extending import overload
@@ -100,12 +102,8 @@ def _(out_x, out_h, sums, a, x, h, h0):
 
 
 @njit
-def matmul(out, x, y):
-    """out = x y, of two matrices, (N, K) and (K, M), or of B pairs of them, (B, N, K) and (B, K, M)."""
-    if x.ndim == 3:
-        for b in range(len(x)):
-            multiply(out[b], np.ascontiguousarray(x[b]), np.ascontiguousarray(y[b]))
-    elif x.shape[1] == 1:
+def _two_matrices(out, x, y):
+    if x.shape[1] == 1:
         for i in range(out.shape[0]):
             for j in range(out.shape[1]):
                 out[i, j] = x[i, 0] * y[0, j]
@@ -113,13 +111,30 @@ def matmul(out, x, y):
         multiply(out, x, y)
 
 
+@njit
+def matmul(out, x, y):
+    """out = x y, of all rows of x, (..., K), and (K, M), or of B pairs of matrices, (B, N, K) and (B, K, M)."""
+    if y.ndim == 3:
+        for b in range(len(x)):
+            multiply(out[b], np.ascontiguousarray(x[b]), np.ascontiguousarray(y[b]))
+    elif x.ndim == 2:
+        _two_matrices(out, x, y)
+    else:
+        rows = out.size // max(1, y.shape[1])
+        _two_matrices(out.reshape(rows, y.shape[1]), np.ascontiguousarray(x).reshape(rows, len(y)), y)
+
+
 def product(x, y):
-    """Return x y, of two matrices or what else NumPy multiplies; large float32 ones by our tiles and all threads."""
-    if not (AVX512 and x.ndim == y.ndim == 2 and x.size * y.shape[1] >= FEWEST and _plain(x) and _plain(y)):
+    """Return x y as NumPy does; all rows of x in one product, and large float32 ones by our tiles and all threads."""
+    if x.ndim < 2 or y.ndim != 2:
         return np.matmul(x, y)
-    threads.start()
-    out = np.empty((len(x), y.shape[1]), np.float32)
-    matmul(out, x, y)
+    rows = x.reshape(math.prod(x.shape[:-1]), x.shape[-1])
+    out = np.empty((*x.shape[:-1], y.shape[1]), np.result_type(x, y))
+    if AVX512 and x.size * y.shape[1] >= FEWEST and _plain(rows) and _plain(y):
+        threads.start()
+        matmul(out.reshape(len(rows), -1), rows, y)
+    else:
+        np.matmul(rows, y, out=out.reshape(len(rows), y.shape[1]))
     return out
 
 

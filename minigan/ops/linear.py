@@ -23,18 +23,26 @@ def _matmul_domain(rng, side):
     return (REAL.draw(rng, x), REAL.draw(rng, y)), {}
 
 
-def _two_or_pairs(x, y):
-    """Return whether these are two matrices or pairs of them, of one dtype: what the compiled product takes."""
-    return x.ndim == y.ndim <= 3 and x.shape[:-2] == y.shape[:-2] and x.dtype == y.dtype
+def _rows_or_pairs(x, y):
+    """Return whether all rows of x meet one matrix, or these are pairs of matrices: what the compiled product takes."""
+    pairs = x.ndim == y.ndim <= 3 and x.shape[:-2] == y.shape[:-2]
+    return x.dtype == y.dtype and (pairs or x.ndim > y.ndim == 2)
+
+
+def _rows(x):
+    return x if x.ndim == 2 else reshape(x, (math.prod(x.shape[:-1]), x.shape[-1]))
+
+
+def _for_right_factor(g, out, x, y):
+    if y.ndim == 2:
+        x, g = _rows(x), _rows(g)
+    return _matmul(swapaxes(x, -1, -2), g)
 
 
 @primitive(
-    vjp=(
-        lambda g, out, x, y: _matmul(g, swapaxes(y, -1, -2)),
-        lambda g, out, x, y: _matmul(swapaxes(x, -1, -2), g),
-    ),
+    vjp=(lambda g, out, x, y: _matmul(g, swapaxes(y, -1, -2)), _for_right_factor),
     domain=Domain(_matmul_domain),
-    lowering=Kernel(products.matmul, takes=_two_or_pairs),
+    lowering=Kernel(products.matmul, takes=_rows_or_pairs),
     name="matmul",
 )
 def _matmul(x, y):
@@ -56,9 +64,6 @@ def matmul(x, y):
     x, y = as_tensor(x), as_tensor(y)
     if x.ndim == 0 or y.ndim == 0 or x.shape[-1] != y.shape[-2 if y.ndim > 1 else 0]:
         raise ShapeError(f"matmul: shapes {x.shape} and {y.shape} do not fit: the inner lengths must be equal")
-    if x.ndim > 2 and y.ndim == 2:  # all rows meet the same matrix: one product
-        rows = reshape(x, (math.prod(x.shape[:-1]), x.shape[-1]))
-        return reshape(_matmul(rows, y), (*x.shape[:-1], y.shape[-1]))
     row, column = x.ndim == 1, y.ndim == 1
     out = _matmul(reshape(x, (1, -1)) if row else x, reshape(y, (-1, 1)) if column else y)
     if column:
@@ -100,10 +105,6 @@ def _through_activation(g, y, x, w, b, *, activation, slope):
     if activation == "identity":
         return g
     return THROUGH[activation](g, y) if activation in THROUGH else activations.gate(g, y, slope=slope)
-
-
-def _rows(x):
-    return x if x.ndim == 2 else reshape(x, (-1, x.shape[-1]))
 
 
 @primitive(
