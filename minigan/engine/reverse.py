@@ -94,7 +94,9 @@ def _cotangent_of_outputs(cotangents: Cotangents, node: Node, wanted: set[Any], 
 
 def _zero_like(array: np.ndarray) -> Tensor:
     """Return one zero, repeated: nothing to allocate, and a kernel can tell that nobody used this output."""
-    return constant(Tensor(np.broadcast_to(np.zeros((), array.dtype), array.shape)), 0)
+    zero = np.zeros((), array.dtype)
+    zero.flags.writeable = False
+    return constant(Tensor(np.ndarray(array.shape, zero.dtype, zero, strides=(0,) * array.ndim)), 0)
 
 
 def _apply_rules(node: Node, g: Any, leading: set[Any], cotangents: Cotangents, stop: Stop) -> None:

@@ -66,6 +66,26 @@ def compiled_apart(numbers):
     return declare
 
 
+def wide():
+    """Have the loops of a kernel take whole registers of 512 bits: for this processor, LLVM thinks halves are faster.
+
+    They are not in long chains of arithmetic on data that is near; elsewhere measure, it may be the other way round.
+    """
+
+
+@overload(wide, inline="always")
+def _():
+    @intrinsic
+    def wish(typing):
+        def generate(context, builder, signature, arguments):
+            set.add(builder.function.attributes, '"prefer-vector-width"="512"')  # llvmlite knows no such attribute
+            return context.get_dummy_value()
+
+        return types.void(), generate
+
+    return lambda: wish()
+
+
 def by_precision(single, double):
     """Return a function of one number that is `single` for float32, `double` else; chosen where a kernel compiles."""
 

@@ -10,7 +10,9 @@ memory that is there already. What is particular here is how they run fast:
 - Where x_t and h_{t-1} enter as W_ih x_t + W_hh h_{t-1}, that is one product, of (x_t, h_{t-1}) and both weights.
 - The rest of a step is a chain of short loops over contiguous elements, each with one result or two: such loops
   vectorise. One with many results does not, since none of them may lie where another operand does, and that is more
-  than the compiler is willing to check.
+  than the compiler is willing to check. They are `wide`: with rows of 64 units, and a division for each gate, whole
+  registers pay.
+- All gradients of weights are one kernel, which brings da into the order of the tiles once for all of them.
 
 Indices are t in time, n in the batch, k in a block of it, j in the hidden units; I, F, G, O (LSTM) and R, Z, N_, M
 (GRU) pick a gate.
@@ -20,7 +22,7 @@ import numpy as np
 
 from minigan.kernels import threads
 from minigan.kernels.elementwise import sigmoid64, tanh32, tanh64
-from minigan.kernels.jit import by_precision, njit
+from minigan.kernels.jit import by_precision, njit, wide
 from minigan.kernels.products import multiply, outer_sums, prepared
 from minigan.kernels.threads import share
 
@@ -107,6 +109,7 @@ def lstm_forward(h, c, gates, x, h0, c0, w_ih, w_hh, b):
 @share
 @njit
 def _lstm_forward(block, rows, h, c, gates, x, h0, c0, w, b):
+    wide()
     T, N, C = x.shape
     H = h0.shape[1]
     first, last = block * rows, min((block + 1) * rows, N)
@@ -154,6 +157,7 @@ def lstm_backward(da, dh, dc, gh, gc, gg, gates, c, c0, w_hh):
 @share
 @njit
 def _lstm_backward(block, rows, da, dh, dc, gh, gc, gg, gates, c, c0, w):
+    wide()
     T, N, H = c.shape
     first, last = block * rows, min((block + 1) * rows, N)
     one = c.dtype.type(1)

@@ -1,6 +1,7 @@
 """The wrapper around Numba: what is kept on disk, and functions that depend on the precision."""
 
 import importlib.util
+import re
 
 import numba
 import numpy as np
@@ -38,3 +39,19 @@ def test_by_precision_picks_where_a_kernel_compiles():
 
     assert [kernel(np.zeros(1, dtype)) for dtype in ("f4", "f8")] == [1, 2]
     assert [one(np.dtype(dtype).type(0)) for dtype in ("f4", "f8")] == [1, 2]
+
+
+@pytest.mark.skipif(not jit.AVX512, reason="the processor has no registers of 512 bits")
+def test_wide_loops_take_whole_registers():
+    def scale(x, factor):
+        jit.wide()
+        for i in range(x.size):
+            x[i] *= factor
+
+    compiled, x = jit.njit(scale, cache=False), np.arange(40, dtype=np.float32)
+    compiled(x, np.float32(2))
+    np.testing.assert_array_equal(x, 2 * np.arange(40))
+    (text,) = compiled.inspect_asm().values()
+    assert re.search("vmulps.*%zmm", text)
+    scale(x, 0.5)  # plain Python takes no notice
+    np.testing.assert_array_equal(x, np.arange(40))
