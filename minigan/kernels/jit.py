@@ -25,7 +25,7 @@ def njit(kernel=None, *, fastmath=FASTMATH, cache=True):
     """Compile a kernel with the project's flags.
 
     ``error_model="numpy"``: a division checks nothing, so its loop can vectorise. `fastmath`: the relaxations that
-    keep nan and inf as they are; sums may be reordered only where a kernel asks for it (``"reassoc"``).
+    keep nan and inf as they are. Sums may not be reordered (``"reassoc"``): see decision 22 in ``docs/decisions``.
     """
     if kernel is None:
         return lambda k: njit(k, fastmath=fastmath, cache=cache)
