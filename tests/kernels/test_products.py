@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from minigan.kernels import tiles
+from minigan.kernels import recurrent, threads, tiles
 from minigan.kernels.jit import AVX512, njit
 from minigan.kernels.products import FEWEST, matmul, multiply, prepared, product
 
@@ -112,3 +112,43 @@ def test_an_eager_product_of_anything_else_is_numpys(kind):
     made = product(x, y)
     assert made.dtype == np.result_type(x, y)
     assert np.array_equal(made, np.matmul(x, y))
+
+
+# (T, N, C, H, G): the states before end within 128 rows, at their end, behind them; strips and parts that are not full
+RECURRENT = [
+    (24, 64, 64, 64, 256),
+    (7, 50, 33, 40, 161),
+    (2, 300, 70, 32, 96),
+    (3, 128, 64, 48, 192),
+    (5, 80, 8, 8, 30),
+]
+
+
+@needs_tiles
+@pytest.mark.parametrize("one", [True, False], ids=["one cotangent", "two"])
+@pytest.mark.parametrize("sizes", RECURRENT)
+def test_gradients_of_recurrent_weights_are_those_of_separate_products(sizes, one):
+    T, N, C, H, G = sizes
+    rng = np.random.default_rng(0)
+    da, db, x, h, h0 = (
+        rng.standard_normal(shape, dtype=np.float32) for shape in [(T, N, G), (T, N, G), (T, N, C), (T, N, H), (N, H)]
+    )
+    db = da if one else db
+    before = np.concatenate([h0[None], h[:-1]])
+    expected = [np.empty((G, C), np.float32), np.empty((G, H), np.float32)]
+    for out, a, b in zip(expected, (da, db), (x, before), strict=True):
+        matmul(out, a.reshape(-1, G).T, b.reshape(-1, b.shape[-1]))
+    results = []
+    for number in (1, 2):
+        threads.limit(number)
+        try:
+            results.append([np.empty(s, np.float32) for s in [(G, C), (G, H), G, G]])
+            recurrent.weight_gradients(*results[-1], da, db, x, h, h0)
+        finally:
+            threads.limit(None)
+    for alone, helped in zip(*results, strict=True):
+        np.testing.assert_array_equal(alone, helped)
+    for got, alone in zip(results[0], expected, strict=False):
+        np.testing.assert_array_equal(got, alone)
+    for got, a in zip(results[0][2:], (da, db), strict=True):
+        np.testing.assert_allclose(got, a.sum((0, 1), dtype=np.float64), rtol=1e-4, atol=1e-3)
