@@ -31,7 +31,7 @@ class Places:
         self.homes = []  # arrays of the program whose place others take
         for cell in [*inputs, *(cell for cell, new in zip(results, computed, strict=True) if new)]:
             alone = cell.flags.c_contiguous and cell.nbytes == memory_of(cell).nbytes
-            if alone and cell.nbytes >= LARGE and not any(_inside(cell, other) for other in [*held, *self.homes]):
+            if alone and cell.nbytes >= LARGE and not any(np.may_share_memory(cell, a) for a in [*held, *self.homes]):
                 self.homes.append(cell)
         self.inputs = [(cell, self._is_home(cell)) for cell in inputs]
         self.new = [home for home in self.homes if not any(home is cell for cell in inputs)]
@@ -60,7 +60,7 @@ class Places:
 
     def look(self, array):
         """Return a function from `memory` to what `array` is in it; None if that is always the same array."""
-        k = next((k for k, home in enumerate(self.homes) if _inside(array, home)), None)
+        k = next((k for k, home in enumerate(self.homes) if np.may_share_memory(array, home)), None)
         if k is None or array is self.homes[k]:
             return None if k is None else operator.itemgetter(k)
         offset = array.ctypes.data - self.homes[k].ctypes.data
@@ -68,8 +68,3 @@ class Places:
 
     def _is_home(self, cell):
         return any(cell is home for home in self.homes)
-
-
-def _inside(array, home):
-    """Return whether an array begins in the memory of a contiguous one."""
-    return 0 <= array.ctypes.data - home.ctypes.data < home.nbytes

@@ -82,6 +82,19 @@ def test_what_is_returned_twice_or_was_an_argument_is_the_callers_alone():
             assert not any(np.shares_memory(a, b) for b in results[:i])
 
 
+def test_what_runs_on_the_host_sees_the_arguments_of_this_call():
+    """A maximum has no kernel: it runs on the program's own memory, and on views that begin anywhere in it."""
+
+    def step(x):
+        return x[3:].max(axis=0), x * 2.0
+
+    compiled = mg.compile(step)
+    for k in range(3):
+        x = mg.tensor(PLAIN + 10.0 * k)
+        for got, expected in zip(compiled(x), step(x), strict=True):
+            np.testing.assert_allclose(got.numpy(), expected.numpy(), rtol=1e-6)
+
+
 def test_large_draws_that_are_returned_are_new_at_each_call():
     rng = mg.random.default_rng(5)
     compiled = mg.compile(lambda: rng.normal((2 * ROWS, 64)))
