@@ -198,6 +198,8 @@ class Version:
             for i, look in looks:
                 arguments[i] = look(memory)
             function(*arguments)
+            for i, _ in looks:
+                arguments[i] = None  # the caller's memory is not kept
         for version, writes in self.written:
             version[0] += writes
         return _rebuilt(self.form, map(Tensor, self.places.returned(memory)))

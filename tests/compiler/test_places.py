@@ -1,5 +1,7 @@
 """Large arguments are read where they are, large results are the caller's own: as if everything were copied."""
 
+import weakref
+
 import numpy as np
 import pytest
 
@@ -55,6 +57,18 @@ def test_large_arguments_and_results_are_not_copied():
     memory = places.memory([x])
     assert memory[0] is x._data
     assert next(places.returned(memory)) is memory[1]
+
+
+def test_nothing_of_the_callers_is_kept():
+    compiled = mg.compile(lambda x: x[1:] * 2.0)
+    for _ in range(2):
+        compiled(mg.tensor(PLAIN))
+    x = mg.tensor(PLAIN)
+    y = compiled(x)
+    given, made = weakref.ref(x._data), weakref.ref(y._data)
+    del x, y
+    assert given() is None
+    assert made() is None
 
 
 def test_results_of_two_calls_share_no_memory():
