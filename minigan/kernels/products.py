@@ -120,7 +120,9 @@ def matmul(out, x, y):
     elif x.ndim == 2:
         _two_matrices(out, x, y)
     else:
-        rows = out.size // max(1, y.shape[1])
+        rows = 1
+        for n in x.shape[:-1]:
+            rows *= n
         _two_matrices(out.reshape(rows, y.shape[1]), np.ascontiguousarray(x).reshape(rows, len(y)), y)
 
 

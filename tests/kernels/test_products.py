@@ -64,6 +64,19 @@ def test_matmul_is_a_product_whoever_computes_it(dtype, sizes):
         np.testing.assert_allclose(out, x @ y, rtol=0, atol=100 * np.finfo(dtype).eps * np.sqrt(K))
 
 
+@pytest.mark.parametrize("dtype", ["f4", "f8"])
+@pytest.mark.parametrize("lead", [(3, 4), (2, 3, 4), (0, 4), (40, 30)])
+@pytest.mark.parametrize("sizes", [(5, 6), (1, 4), (3, 0), (64, 64)])
+def test_all_rows_of_an_array_meet_a_matrix(dtype, lead, sizes):
+    rng = np.random.default_rng(0)
+    x, y = rng.standard_normal((*lead, sizes[0])).astype(dtype), rng.standard_normal(sizes).astype(dtype)
+    for a, b in ((x, y), (x, np.asfortranarray(y)), (np.asfortranarray(x), y)):
+        out = np.empty((*lead, sizes[1]), dtype)
+        matmul(out, a, b)
+        for got in (out, product(a, b)):
+            np.testing.assert_allclose(got, x @ y, rtol=0, atol=100 * np.finfo(dtype).eps * np.sqrt(sizes[0]))
+
+
 def test_the_sizes_above_reach_both_ways_of_computing():
     assert 64 * 1 * 70 < FEWEST <= 90 * 80 * 70
 
