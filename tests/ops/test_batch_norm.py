@@ -85,8 +85,9 @@ def test_compiled_and_plain_python_agree(shape, dtype, monkeypatch):
 def plain(function):
     """A compiled function as Python runs it; one whose parts are shared does them in a row."""
     if hasattr(function, "body"):
-        return lambda parts, *arguments: [function.body.py_func(part, *arguments) for part in range(parts)]
-    return function.py_func
+        body = plain(function.body)
+        return lambda parts, *arguments: [body(part, *arguments) for part in range(parts)]
+    return getattr(function, "py_func", function)  # under NUMBA_DISABLE_JIT it is plain already
 
 
 @pytest.mark.parametrize(
