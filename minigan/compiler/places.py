@@ -33,12 +33,11 @@ class Places:
             alone = cell.flags.c_contiguous and cell.nbytes == memory_of(cell).nbytes
             if alone and cell.nbytes >= LARGE and not any(np.may_share_memory(cell, a) for a in [*held, *self.homes]):
                 self.homes.append(cell)
-        self.inputs = [(cell, self._is_home(cell)) for cell in inputs]
-        self.new = [home for home in self.homes if not any(home is cell for cell in inputs)]
-        first = [not any(cell is other for other in results[:i]) for i, cell in enumerate(results)]
+        self.inputs = [(cell, _among(self.homes, cell)) for cell in inputs]
+        self.new = [home for home in self.homes if not _among(inputs, home)]
         self.results = [
-            (cell, self.look(cell), is_first and any(cell is home for home in self.new))
-            for cell, is_first in zip(results, first, strict=True)
+            (cell, self.look(cell), _among(self.new, cell) and not _among(results[:i], cell))
+            for i, cell in enumerate(results)
         ]
 
     def memory(self, given):
@@ -66,5 +65,7 @@ class Places:
         offset = array.ctypes.data - self.homes[k].ctypes.data
         return lambda memory: np.ndarray(array.shape, array.dtype, memory[k], offset, array.strides)
 
-    def _is_home(self, cell):
-        return any(cell is home for home in self.homes)
+
+def _among(arrays, array):
+    """Return whether an array is one of these: itself, not one with equal elements."""
+    return any(array is a for a in arrays)

@@ -17,7 +17,7 @@ is, and the functions at the top of the file take memory for it.
 
 import numpy as np
 
-from minigan.kernels import threads
+from minigan.kernels.host import plain
 from minigan.kernels.jit import njit
 from minigan.kernels.products import SMALL, multiply, prepared
 from minigan.kernels.threads import share
@@ -28,7 +28,7 @@ PARTS = 4  # into which images are divided
 
 def conv2d(x, w, stride, padding):
     """Return y (N, O, H', W') of x (N, C, H, W) and w (O, C, kh, kw); `stride` and `padding` are pairs."""
-    x, w = _plain(x, w)
+    x, w = plain(x, w)
     y = np.empty((len(x), len(w), *output_size(x.shape[2:], w.shape[2:], stride, padding)), x.dtype)
     conv2d_into(y, x, w, *numbers(stride, padding))
     return y
@@ -36,7 +36,7 @@ def conv2d(x, w, stride, padding):
 
 def conv_transpose2d(y, w, size, stride, padding):
     """Return x (N, C, *size), the transpose of `conv2d` in x: y (N, O, H', W') is laid out through w (O, C, kh, kw)."""
-    y, w = _plain(y, w)
+    y, w = plain(y, w)
     x = np.empty((len(y), w.shape[1], *size), y.dtype)
     conv_transpose2d_into(x, y, w, *numbers(stride, padding))
     return x
@@ -44,7 +44,7 @@ def conv_transpose2d(y, w, size, stride, padding):
 
 def conv2d_weight(x, y, kernel, stride, padding):
     """Return w (O, C, *kernel), the transpose of `conv2d` in w: w[o, c] correlates y[:, o] with the shifted x[:, c]."""
-    x, y = _plain(x, y)
+    x, y = plain(x, y)
     w = np.empty((y.shape[1], x.shape[1], *kernel), x.dtype)
     conv2d_weight_into(w, x, y, *numbers(stride, padding))
     return w
@@ -58,13 +58,6 @@ def output_size(size, kernel, stride, padding):
 def numbers(stride, padding, **_):
     """Return what the compiled functions are told beside arrays: (down, right, top, left, patch_bytes)."""
     return *stride, *padding, PATCH_BYTES
-
-
-def _plain(*arrays):
-    """Return the arrays in one dtype, C order and writable: Numba compiles anew for each other kind."""
-    threads.start()
-    dtype = np.result_type(*arrays)
-    return [np.require(a, dtype, "CW") for a in arrays]
 
 
 # -- the three, compiled ----------------------------------------------------------------------------------------------

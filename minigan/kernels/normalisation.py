@@ -11,14 +11,14 @@ and the functions at the top take memory for it.
 
 import numpy as np
 
-from minigan.kernels import threads
+from minigan.kernels.host import plain
 from minigan.kernels.jit import njit
 from minigan.kernels.threads import share
 
 
 def batch_norm(x, w, b, eps):
     """Return y = w (x - mean) / sqrt(var + eps) + b (N, C, L), and mean and var (C,) over N and L."""
-    x, w, b = _plain(x, w, b)
+    x, w, b = plain(x, w, b)
     y, mean, var = np.empty_like(x), np.empty_like(w), np.empty_like(w)
     batch_norm_into(y, mean, var, x, w, b, eps)
     return y, mean, var
@@ -30,17 +30,10 @@ def batch_norm_backward(g, g_mean, g_var, x, w, eps):
     With n = (x - mean) r, r = 1 / sqrt(var + eps), m = N L: db = sum g, dw = sum g n, and
     dx = w r (g - db / m - n dw / m) + g_mean / m + 2 g_var (x - mean) / m.
     """
-    g, g_mean, g_var, x, w = _plain(g, g_mean, g_var, x, w)
+    g, g_mean, g_var, x, w = plain(g, g_mean, g_var, x, w)
     dx, dw, db = np.empty_like(x), np.empty_like(w), np.empty_like(w)
     batch_norm_backward_into(dx, dw, db, g, g_mean, g_var, x, w, eps)
     return dx, dw, db
-
-
-def _plain(*arrays):
-    """Return the arrays in one dtype, C order and writable: Numba compiles anew for each other kind."""
-    threads.start()
-    dtype = np.result_type(*arrays)
-    return [np.require(a, dtype, "CW") for a in arrays]
 
 
 # -- the two, compiled ------------------------------------------------------------------------------------------------

@@ -65,40 +65,44 @@ def _large(x, y):
     return x.size * y.shape[1] >= FEWEST and 2 * y.shape[1] >= tiles.COLUMNS
 
 
-@njit
-def _outer_sums(out_x, out_h, sums, a, x, h, h0):
+def outer_sums(out_x, out_h, sum_a, sum_b, a, b, x, h, h0):
+    """Fill sum_k a_k x_k^T, sum_k b_k s_k^T, sum_k a_k and sum_k b_k; the rows s_k are those of h0, then of h.
+
+    (G, C), (G, H), (G,), (G,) from twice (K, G), (K, C), (K, H) and (N, H), all in C order; a and b may be one array.
+    """
     multiply(out_x, a.T, x)
     before = np.empty(h.shape, h.dtype)
     for k in range(len(h)):
         for j in range(h.shape[1]):
             before[k, j] = h0[k, j] if k < len(h0) else h[k - len(h0), j]
-    multiply(out_h, a.T, before)
-    sums[:] = 0
+    multiply(out_h, b.T, before)
+    sum_a[:] = 0
     for k in range(len(a)):
-        for j in range(len(sums)):
-            sums[j] += a[k, j]
+        for j in range(len(sum_a)):
+            sum_a[j] += a[k, j]
+    sum_b[:] = 0
+    if a.ctypes.data == b.ctypes.data:
+        sum_b += sum_a
+    else:
+        for k in range(len(b)):
+            for j in range(len(sum_b)):
+                sum_b[j] += b[k, j]
 
 
-def outer_sums(out_x, out_h, sums, a, x, h, h0):
-    """Fill sum_k a_k x_k^T, sum_k a_k b_k^T and sum_k a_k; the rows b_k are those of h0, then the first ones of h.
-
-    (O, C), (O, H) and (O,) from (K, O), (K, C), (K, H) and (N, H), all in C order.
-    """
-    _outer_sums(out_x, out_h, sums, a, x, h, h0)
+_by_products = njit(outer_sums)
 
 
 @overload(outer_sums, jit_options={"error_model": "numpy"})
-def _(out_x, out_h, sums, a, x, h, h0):
-    def by_tiles(out_x, out_h, sums, a, x, h, h0):
-        if _large(a, x) and _large(a, h):
-            tiles.outer_sums(out_x, out_h, sums, a, x, h, h0)
+def _(out_x, out_h, sum_a, sum_b, a, b, x, h, h0):
+    def by_tiles(out_x, out_h, sum_a, sum_b, a, b, x, h, h0):
+        if a.ctypes.data == b.ctypes.data and _large(a, x) and _large(a, h):
+            tiles.outer_sums(out_x, out_h, sum_a, a, x, h, h0)
+            sum_b[:] = 0
+            sum_b += sum_a
         else:
-            _outer_sums(out_x, out_h, sums, a, x, h, h0)
+            _by_products(out_x, out_h, sum_a, sum_b, a, b, x, h, h0)
 
-    def by_products(out_x, out_h, sums, a, x, h, h0):
-        _outer_sums(out_x, out_h, sums, a, x, h, h0)
-
-    return by_tiles if AVX512 and a.dtype == types.float32 else by_products
+    return by_tiles if AVX512 and a.dtype == types.float32 else outer_sums
 
 
 @njit

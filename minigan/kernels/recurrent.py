@@ -20,8 +20,8 @@ Indices are t in time, n in the batch, k in a block of it, j in the hidden units
 
 import numpy as np
 
-from minigan.kernels import threads
 from minigan.kernels.elementwise import sigmoid64, tanh32, tanh64
+from minigan.kernels.host import plain
 from minigan.kernels.jit import by_precision, njit, wide
 from minigan.kernels.products import multiply, outer_sums, prepared
 from minigan.kernels.threads import share
@@ -43,11 +43,8 @@ sigmoid = by_precision(sigmoid32, sigmoid64)
 
 def on_host(kernel, shapes, inputs, *numbers):
     """Return new arrays of these shapes, filled by a kernel; inputs may have any layout, dtypes are promoted."""
-    threads.start()
-    dtype = np.result_type(*inputs, np.float32)
-    # Numba compiles anew for each other kind; to ask first is faster than `require` is
-    inputs = [a if a.dtype == dtype and a.flags.carray else np.require(a, dtype, "CAW") for a in inputs]
-    outputs = tuple(np.empty(shape, dtype) for shape in shapes)
+    inputs = plain(*inputs, at_least=np.float32)
+    outputs = tuple(np.empty(shape, inputs[0].dtype) for shape in shapes)
     kernel(*outputs, *inputs, *numbers)
     return outputs
 
@@ -353,11 +350,4 @@ def weight_gradients(dw_ih, dw_hh, db_ih, db_hh, da, db, x, h, h0):
     (G, C), H = dw_ih.shape, dw_hh.shape[1]
     a, b = np.ascontiguousarray(da).reshape(-1, G), np.ascontiguousarray(db).reshape(-1, G)
     x, h, h0 = np.ascontiguousarray(x).reshape(-1, C), np.ascontiguousarray(h).reshape(-1, H), np.ascontiguousarray(h0)
-    if a.ctypes.data == b.ctypes.data:
-        outer_sums(dw_ih, dw_hh, db_ih, a, x, h, h0)
-        for j in range(G):
-            db_hh[j] = db_ih[j]
-    else:
-        none, no_rows, no_states = np.empty((G, 0), a.dtype), np.empty((len(a), 0), a.dtype), np.empty((0, 0), a.dtype)
-        outer_sums(dw_ih, none, db_ih, a, x, no_rows, no_states)
-        outer_sums(none, dw_hh, db_hh, b, no_rows, h, h0)
+    outer_sums(dw_ih, dw_hh, db_ih, db_hh, a, b, x, h, h0)

@@ -48,6 +48,28 @@ def test_constants_are_folded():
     np.testing.assert_allclose(folded.equations[0].inputs[1].array, np.exp(np.float32(2)) + 1, rtol=1e-6)
 
 
+def test_copies_go_unless_one_of_both_is_written_to_or_looked_at():
+    w = mg.tensor(X)
+
+    def step(x):
+        plain = (x * 2.0).astype("f8")  # a copy, which goes
+        before = w.astype("f8")  # what w was; it is written to
+        w.assign(plain)
+        rows = (x + 1.0).astype("f8").reshape(-1)
+        return plain, before, rows, x.astype("f4"), x.T.astype("f8")
+
+    program = recorded(step, X)
+    assert names(program).count("astype") == 5
+    dropped = passes.drop_copies(program)
+    assert names(dropped).count("astype") == 4
+    assert dropped.results[0] is dropped.equations[0].outputs[0]
+    compiled = mg.compile(step)
+    for k in range(3):
+        w.assign(X + k)
+        for got, expected in zip(compiled(X), (2 * X, X + k, (X + 1).ravel(), X, X.T), strict=True):
+            np.testing.assert_array_equal(got.numpy(), expected)
+
+
 def test_what_nobody_reads_goes_and_what_is_written_stays():
     w = mg.tensor(X)
 

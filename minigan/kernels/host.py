@@ -1,0 +1,15 @@
+"""Arrays from anywhere, as kernels want them. Plain arrays; no autodiff here."""
+
+import numpy as np
+
+from minigan.kernels import threads
+
+
+def plain(*arrays, at_least=np.bool_):
+    """Return the arrays in their common dtype, C order and writable, for a kernel that threads help with.
+
+    Numba compiles anew for each other kind. To ask first is faster than `np.require` is.
+    """
+    threads.start()
+    dtype = np.result_type(*arrays, at_least)
+    return [a if a.dtype == dtype and a.flags.carray else np.require(a, dtype, "CAW") for a in arrays]
