@@ -17,7 +17,7 @@ from numba import boolean, float32, float64, int8, int16, int32, int64, uint8, u
 from numpy import inf, nan
 
 from minigan.kernels.elementwise import {functions}
-from minigan.kernels.jit import njit
+from minigan.kernels.jit import inner, njit
 {imports}'''
 SUMS = 'fastmath=("nsz", "arcp", "contract", "afn", "reassoc")'
 
@@ -170,7 +170,7 @@ class Source:
 
 def _definition(name, text):
     share = "@share\n" if is_shared(text) else ""
-    return f"{share}@njit(cache=False{', ' + SUMS if 'acc' in text else ''})\ndef {name}{text}"
+    return f"{share}@inner(cache=False{', ' + SUMS if 'acc' in text else ''})\ndef {name}{text}"
 
 
 def is_shared(text):

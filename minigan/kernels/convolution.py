@@ -18,7 +18,7 @@ is, and the functions at the top of the file take memory for it.
 import numpy as np
 
 from minigan.kernels.host import plain
-from minigan.kernels.jit import njit
+from minigan.kernels.jit import inner, njit
 from minigan.kernels.products import SMALL, multiply, prepared
 from minigan.kernels.threads import share
 
@@ -72,7 +72,7 @@ def conv2d_into(y, x, w, down, right, top, left, patch_bytes):
 
 
 @share
-@njit
+@inner
 def _conv2d(part, images, y, x, w, matrix, down, right, top, left, patch_bytes):
     x, y = x[part * images : (part + 1) * images], y[part * images : (part + 1) * images]
     entries = w.size // len(w)
@@ -100,7 +100,7 @@ def conv_transpose2d_into(x, y, w, down, right, top, left, patch_bytes):
 
 
 @share
-@njit
+@inner
 def _conv_transpose2d(part, images, x, y, w, matrix, down, right, top, left, patch_bytes):
     x, y = x[part * images : (part + 1) * images], y[part * images : (part + 1) * images]
     entries = w.size // len(w)
@@ -135,7 +135,7 @@ def conv2d_weight_into(w, x, y, down, right, top, left, patch_bytes):
 
 
 @share
-@njit
+@inner
 def _conv2d_weight(part, images, sums, x, y, kh, down, right, top, left, patch_bytes):
     x, y = x[part * images : (part + 1) * images], y[part * images : (part + 1) * images]
     o, entries = sums[part].shape
@@ -155,14 +155,14 @@ def _conv2d_weight(part, images, sums, x, y, kh, down, right, top, left, patch_b
 # -- their parts ------------------------------------------------------------------------------------------------------
 
 
-@njit
+@inner
 def _images_of_a_part(y, w):
     """Return how many images a thread takes at a time: all, where that is little work."""
     multiplications = y.size * (w.size // len(w))
     return max(1, len(y) if multiplications < PARTS * SMALL else -(-len(y) // PARTS))
 
 
-@njit
+@inner
 def _places(y, weights, entries, patch_bytes):
     """Return H', W', and how many images to take at a time.
 
@@ -175,7 +175,7 @@ def _places(y, weights, entries, patch_bytes):
     return height, width, max(1, min(step, small or step, len(y)))
 
 
-@njit
+@inner
 def _matrix(w):
     """Return w (O, C, kh, kw) as a matrix (O, kh kw C)."""
     o, c, kh, kw = w.shape
@@ -185,14 +185,14 @@ def _matrix(w):
     return entries.reshape(o, kh * kw * c)
 
 
-@njit
+@inner
 def _add(total, x):
     for i in range(total.shape[0]):
         for j in range(total.shape[1]):
             total[i, j] += x[i, j]
 
 
-@njit
+@inner
 def _columns(memory, y):
     """Return y (N, O, H', W') as a matrix (O, N H' W') in `memory`: a column for each place."""
     o, places = y.shape[1], y.shape[2] * y.shape[3]
@@ -205,13 +205,13 @@ def _columns(memory, y):
     return columns
 
 
-@njit
+@inner
 def _frame(x, top, left):
     """Return zeros (H + 2 top, W + 2 left, C) for an image of x (N, C, H, W)."""
     return np.zeros((x.shape[2] + 2 * top, x.shape[3] + 2 * left, x.shape[1]), x.dtype)
 
 
-@njit
+@inner
 def _into_frame(image, frame, top, left):
     """Copy an image (C, H, W) into the middle of a frame; the longer of the axes that change places is innermost."""
     channels, height, width = image.shape
@@ -226,7 +226,7 @@ def _into_frame(image, frame, top, left):
                     frame[top + i, left + j, c] = image[c, i, j]
 
 
-@njit
+@inner
 def _from_frame(image, frame, top, left):
     """Copy the middle of a frame into an image (C, H, W)."""
     channels, height, width = image.shape
@@ -236,7 +236,7 @@ def _from_frame(image, frame, top, left):
                 image[c, i, j] = frame[top + i, left + j, c]
 
 
-@njit
+@inner
 def _gather_patches(rows, x, frame, kh, height, width, down, right, top, left):
     """Fill rows (N H' W', kh kw C) with the patches of x (N, C, H, W), one image after the other in the frame."""
     by_image = rows.reshape(len(x), height, width, kh, -1)
@@ -245,7 +245,7 @@ def _gather_patches(rows, x, frame, kh, height, width, down, right, top, left):
         _gather(frame, by_image[n], down, right)
 
 
-@njit
+@inner
 def _gather(frame, patches, down, right):
     """Copy runs of a frame into patches (H', W', kh, kw C): row i down + a from j right on to [i, j, a]."""
     height, width, kh, run = patches.shape
@@ -261,7 +261,7 @@ def _gather(frame, patches, down, right):
                     target[k] = source[k]
 
 
-@njit
+@inner
 def _scatter_add(patches, frame, down, right):
     """The transpose of `_gather`: every run is added where it would have been taken from."""
     height, width, kh, run = patches.shape

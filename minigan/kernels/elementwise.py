@@ -13,7 +13,7 @@ from llvmlite import ir
 from numba import types
 from numba.extending import intrinsic
 
-from minigan.kernels.jit import njit
+from minigan.kernels.jit import inner, njit
 
 f32 = np.float32
 
@@ -40,7 +40,7 @@ E7, E6, E5 = f32(1.9875691500e-4), f32(1.3981999507e-3), f32(8.3334519073e-3)
 E4, E3, E2 = f32(4.1665795894e-2), f32(1.6666665459e-1), f32(5.0000001201e-1)
 
 
-@njit
+@inner
 def exp32(x):
     """e^x; inf above 88.7, 0 below -104, nan stays nan."""
     x = f32(89.0) if x > f32(89.0) else x
@@ -58,41 +58,41 @@ def exp32(x):
     )
 
 
-@njit
+@inner
 def exp64(x):
     return math.exp(x)
 
 
-@njit
+@inner
 def sigmoid32(x):
     """1 / (1 + e^-x), from e^-|x|, which never overflows: full relative accuracy at both ends."""
     e = exp32(-abs(x))
     return (f32(1) if x >= 0 else e) / (f32(1) + e)
 
 
-@njit
+@inner
 def sigmoid64(x):
     e = math.exp(-abs(x))
     return (1.0 if x >= 0 else e) / (1.0 + e)
 
 
-@njit
+@inner
 def log1p32(x):
     return f32(math.log1p(x))
 
 
-@njit
+@inner
 def log1p64(x):
     return math.log1p(x)
 
 
-@njit
+@inner
 def softplus32(x):
     """log(1 + e^x) as max(x, 0) + log1p(e^-|x|)."""
     return (x if x > 0 else f32(0)) + log1p32(exp32(-abs(x)))
 
 
-@njit
+@inner
 def softplus64(x):
     return (x if x > 0 else 0.0) + math.log1p(math.exp(-abs(x)))
 
@@ -107,7 +107,7 @@ Q6, Q4 = f32(1.19825839466702e-06), f32(1.18534705686654e-04)
 Q2, Q0 = f32(2.26843463243900e-03), f32(4.89352518554385e-03)
 
 
-@njit
+@inner
 def tanh32(x):
     x = LARGE if x > LARGE else x  # compared so that nan stays nan
     x = -LARGE if x < -LARGE else x
@@ -116,7 +116,7 @@ def tanh32(x):
     return p / (((Q6 * s + Q4) * s + Q2) * s + Q0)
 
 
-@njit
+@inner
 def tanh64(x):
     return math.tanh(x)
 
@@ -126,7 +126,7 @@ S7, S5, S3 = f32(-1.9515295891e-4), f32(8.3321608736e-3), f32(-1.6666654611e-1)
 C8, C6, C4 = f32(2.443315711809948e-5), f32(-1.388731625493765e-3), f32(4.166664568298827e-2)
 
 
-@njit
+@inner
 def _of_quarter(x, shift):
     """Return sin(x + shift pi/2)."""
     k = np.floor(np.float64(x) * (2 / math.pi) + 0.5)
@@ -140,22 +140,22 @@ def _of_quarter(x, shift):
     return -value if q >= 2 else value
 
 
-@njit
+@inner
 def sin32(x):
     return _of_quarter(x, 0)
 
 
-@njit
+@inner
 def cos32(x):
     return _of_quarter(x, 1)
 
 
-@njit
+@inner
 def sin64(x):
     return math.sin(x)
 
 
-@njit
+@inner
 def cos64(x):
     return math.cos(x)
 
@@ -163,11 +163,11 @@ def cos64(x):
 def _libm(function):
     """Return (for float32, for float64) what libm has; not vectorised."""
 
-    @njit
+    @inner
     def single(x):
         return f32(function(x))
 
-    @njit
+    @inner
     def double(x):
         return function(x)
 

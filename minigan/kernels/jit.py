@@ -5,13 +5,16 @@ call compiled functions of these files, and of no other. At import, what `compil
 on disk.
 """
 
+import functools
 from pathlib import Path
+from typing import Any
 
 import numba
 import numpy as np
 from llvmlite import binding, ir
 from numba import types
 from numba.core import cgutils
+from numba.core.registry import CPUDispatcher
 from numba.extending import intrinsic, overload
 
 from minigan.blas import NEEDED, processor_flags
@@ -19,20 +22,47 @@ from minigan.blas import NEEDED, processor_flags
 CALLED = [Path(__file__).parent / name for name in ("elementwise.py", "products.py", "threads.py", "tiles.py")]
 AVX512 = processor_flags() >= NEEDED and not getattr(numba.config, "DISABLE_JIT", False)  # may be written for
 FASTMATH = ("nsz", "arcp", "contract", "afn")
+FLAGS: Any = {
+    "error_model": "numpy",
+    "no_cfunc_wrapper": True,
+}  # flags of all; nobody takes the address of a kernel
 
 
-def njit(kernel=None, *, fastmath=FASTMATH, cache=True):
+def njit(kernel=None, *, fastmath=FASTMATH, cache=True, wrapped=True, inline="never"):
     """Compile a kernel with the project's flags.
 
     ``error_model="numpy"``: a division checks nothing, so its loop can vectorise. `fastmath`: the relaxations that
     keep nan and inf as they are. Sums may not be reordered (``"reassoc"``): see decision 22 in ``docs/decisions``.
+    `wrapped`: whether it can be entered from Python, see `inner`. `inline`: Numba's own.
     """
     if kernel is None:
-        return lambda k: njit(k, fastmath=fastmath, cache=cache)
-    compiled = numba.njit(error_model="numpy", fastmath=set(fastmath), cache=cache, nogil=True)(kernel)
+        return lambda k: njit(k, fastmath=fastmath, cache=cache, wrapped=wrapped, inline=inline)
+    options = FLAGS | {"no_cpython_wrapper": not wrapped, "fastmath": set(fastmath), "inline": inline}
+    compiled = numba.njit(cache=cache, nogil=True, **options)(kernel)
     if cache:
         _watch_called(compiled)
+    if not (wrapped or compiled is kernel):
+        compiled.__class__ = _Inner
     return compiled
+
+
+def inner(function=None, **options):
+    """Compile what other kernels call, without the code that takes Python's objects apart for it.
+
+    Numba would write that for each function, and a small one would take twice as long to compile.
+    """
+    return njit(function, wrapped=False, **options)
+
+
+class _Inner(CPUDispatcher):
+    """A compiled function that Python cannot enter. If it tries, the function is compiled once more, so that it can."""
+
+    @functools.cached_property
+    def with_wrapper(self):
+        return numba.jit(**self.targetoptions | {"no_cpython_wrapper": False})(self.py_func)
+
+    def __call__(self, *arguments):
+        return self.with_wrapper(*arguments)
 
 
 def compiled_apart(numbers):
@@ -92,7 +122,7 @@ def by_precision(single, double):
     def function(x):
         return single(x) if np.result_type(x) == np.float32 else double(x)
 
-    @overload(function, jit_options={"fastmath": set(FASTMATH), "error_model": "numpy"})
+    @overload(function, jit_options=FLAGS | {"fastmath": set(FASTMATH)})
     def _(x):
         chosen = single if x == types.float32 else double
         return lambda x: chosen(x)

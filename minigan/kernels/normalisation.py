@@ -12,7 +12,7 @@ and the functions at the top take memory for it.
 import numpy as np
 
 from minigan.kernels.host import plain
-from minigan.kernels.jit import njit
+from minigan.kernels.jit import inner, njit
 from minigan.kernels.threads import share
 
 
@@ -49,7 +49,7 @@ def batch_norm_into(y, mean, var, x, w, b, eps):
 
 
 @share
-@njit
+@inner
 def _forward(part, channels, y, mean, var, x, w, b, eps):
     c, places = _channels_and_places(part, channels, x)
     x, y = x.reshape(len(x), -1), y.reshape(len(y), -1)
@@ -74,7 +74,7 @@ def batch_norm_backward_into(dx, dw, db, g, g_mean, g_var, x, w, eps):
 
 
 @share
-@njit
+@inner
 def _backward(part, channels, dx, dw, db, g, g_mean, g_var, x, w, eps):
     """As a function of g and x, dx = of_g g + of_deviation (x - mean) + constant per channel."""
     m = x.shape[0] * x.shape[2]
@@ -102,20 +102,20 @@ def _backward(part, channels, dx, dw, db, g, g_mean, g_var, x, w, eps):
 # -- their passes over memory -----------------------------------------------------------------------------------------
 
 
-@njit
+@inner
 def _of_a_part(x):
     """Return how many channels a thread takes at a time."""
     return max(1, PLACES // max(1, x.shape[2]))
 
 
-@njit
+@inner
 def _channels_and_places(part, channels, x):
     """Return which channels are a part's, and where their places are in a row of all places of an image."""
     first, last = part * channels, min((part + 1) * channels, x.shape[1])
     return slice(first, last), slice(first * x.shape[2], last * x.shape[2])
 
 
-@njit
+@inner
 def _at_places(of_channel, places):
     """Return what is given for each channel at each of its places."""
     at = np.empty((len(of_channel), (places.stop - places.start) // len(of_channel)), of_channel.dtype)
@@ -125,7 +125,7 @@ def _at_places(of_channel, places):
     return at.reshape(-1)
 
 
-@njit
+@inner
 def _of_channels(places, channels):
     """Return the sum over the places of each channel, in float64: one half is added to the other until one is left."""
     sums = places.reshape(channels, -1).astype(np.float64)
@@ -141,7 +141,7 @@ def _of_channels(places, channels):
     return sums[:, 0].copy()
 
 
-@njit
+@inner
 def _moments(x, places, channels):
     """Return mean and variance of each channel, in two passes: deviations from the mean do not cancel."""
     sums = np.zeros(places.stop - places.start, x.dtype)
@@ -160,7 +160,7 @@ def _moments(x, places, channels):
     return mean, _of_channels(sums, channels) / m
 
 
-@njit
+@inner
 def _products(g, x, centre, places, channels):
     """Return the sums of g and of g (x - mean) of each channel."""
     total, dot = np.zeros_like(centre), np.zeros_like(centre)

@@ -30,7 +30,7 @@ from numba import carray, types
 from numba.core import cgutils
 from numba.extending import intrinsic
 
-from minigan.kernels.jit import njit
+from minigan.kernels.jit import inner, njit
 
 R = 3.6541528853610088  # where the tail begins, so that 256 layers of equal area cover everything
 MULTIPLIER = 2549297995355413924 << 64 | 4865540595714422341  # of PCG64
@@ -129,7 +129,7 @@ def _advance(typing, low, high, c_low, c_high):
     return types.UniTuple(types.uint64, 2)(*[types.uint64] * 4), generate
 
 
-@njit
+@inner
 def _bits(state, spare):
     """Return 32 random bits."""
     if spare[0]:
@@ -142,14 +142,14 @@ def _bits(state, spare):
     return np.uint32(mixed)
 
 
-@njit
+@inner
 def _mixed(low, high):
     """Return 64 bits that are fit for use: both halves in one, turned round by the six highest bits."""
     mixed, turn = low ^ high, high >> np.uint64(58)
     return mixed >> turn | mixed << (np.uint64(64) - turn & np.uint64(63))
 
 
-@njit
+@inner
 def _point(bits):
     """Return x, of either sign, as a number and in steps, and its layer."""
     step, layer = bits >> np.uint32(9), bits & np.uint32(255)
@@ -157,7 +157,7 @@ def _point(bits):
     return -x if bits & np.uint32(256) else x, step, layer
 
 
-@njit
+@inner
 def _fraction(state, spare):
     """Return a number from [0, 1)."""
     return np.float32(_bits(state, spare) >> np.uint32(8)) / np.float32(2**24)
@@ -172,7 +172,7 @@ def _fill(out, state, spare):
         out[k] = x if step < INSIDE[layer] else _beside(x, step, layer, state, spare)  # one in a hundred is
 
 
-@njit(fastmath=())
+@inner(fastmath=())
 def _beside(x, step, layer, state, spare):
     """Return the result for an x that is not inside its layer."""
     while True:
@@ -186,7 +186,7 @@ def _beside(x, step, layer, state, spare):
         x, step, layer = _point(_bits(state, spare))
 
 
-@njit(fastmath=())
+@inner(fastmath=())
 def _tail(step, state, spare):
     """Return a number beyond r or -r."""
     while True:

@@ -7,7 +7,7 @@ from numba import types
 from numba.extending import overload
 
 from minigan.kernels import threads, tiles
-from minigan.kernels.jit import AVX512, njit
+from minigan.kernels.jit import AVX512, FLAGS, inner, njit
 
 SMALL = 10**6  # multiplications: up to here, OpenBLAS, for AVX-512, multiplies without rearranging its operands first
 FEWEST = 2**18  # multiplications from which on the tiles are ahead: below, a call costs more than it brings
@@ -21,11 +21,11 @@ def multiply(out, x, y):
     np.dot(x, y, out)
 
 
-@overload(multiply, jit_options={"error_model": "numpy"})
+@overload(multiply, jit_options=FLAGS)
 def _(out, x, y):
     def by_tiles(out, x, y):
-        if _large(x, y):
-            tiles.product(out, x, y)
+        if _large(x.size, y.shape[1]):
+            tiles.product((*x.shape, y.shape[1]), tiles.at(out), tiles.at(x), tiles.at(y))
         else:
             np.dot(x, y, out)
 
@@ -43,13 +43,13 @@ def prepared(y):
     return np.array(y, order="C")
 
 
-@overload(prepared, jit_options={"error_model": "numpy"})
+@overload(prepared, jit_options=FLAGS)
 def _(y):
     def for_tiles(y):
         return tiles.in_strips(y)
 
     def for_blas(y):
-        out = tiles.aligned(y.shape[0], y.shape[1], y.dtype)
+        out = tiles.aligned(y.size, y.dtype).reshape(y.shape)
         for left in range(0, y.shape[1], 16):  # of a transpose, one cache line of `out` after the other is filled
             for k in range(y.shape[0]):
                 for j in range(left, min(left + 16, y.shape[1])):
@@ -59,10 +59,10 @@ def _(y):
     return for_tiles if AVX512 and y.dtype == types.float32 else for_blas
 
 
-@njit
-def _large(x, y):
-    """Return whether the tiles compute x y faster than BLAS does."""
-    return x.size * y.shape[1] >= FEWEST and 2 * y.shape[1] >= tiles.COLUMNS
+@inner
+def _large(size, columns):
+    """Return whether the tiles multiply x, of this size, by y, of so many columns, faster than BLAS does."""
+    return size * columns >= FEWEST and 2 * columns >= tiles.COLUMNS
 
 
 def outer_sums(out_x, out_h, sum_a, sum_b, a, b, x, h, h0):
@@ -89,13 +89,13 @@ def outer_sums(out_x, out_h, sum_a, sum_b, a, b, x, h, h0):
                 sum_b[j] += b[k, j]
 
 
-_by_products = njit(outer_sums)
+_by_products = inner(outer_sums)
 
 
-@overload(outer_sums, jit_options={"error_model": "numpy"})
+@overload(outer_sums, jit_options=FLAGS)
 def _(out_x, out_h, sum_a, sum_b, a, b, x, h, h0):
     def by_tiles(out_x, out_h, sum_a, sum_b, a, b, x, h, h0):
-        if a.ctypes.data == b.ctypes.data and _large(a, x) and _large(a, h):
+        if a.ctypes.data == b.ctypes.data and _large(a.size, x.shape[1]) and _large(a.size, h.shape[1]):
             tiles.outer_sums(out_x, out_h, sum_a, a, x, h, h0)
             sum_b[:] = 0
             sum_b += sum_a
@@ -105,7 +105,7 @@ def _(out_x, out_h, sum_a, sum_b, a, b, x, h, h0):
     return by_tiles if AVX512 and a.dtype == types.float32 else outer_sums
 
 
-@njit
+@inner(inline="always")
 def _two_matrices(out, x, y):
     if x.shape[1] == 1:
         for i in range(out.shape[0]):

@@ -22,7 +22,7 @@ import numpy as np
 
 from minigan.kernels.elementwise import sigmoid64, tanh32, tanh64
 from minigan.kernels.host import plain
-from minigan.kernels.jit import by_precision, njit, wide
+from minigan.kernels.jit import by_precision, inner, njit, wide
 from minigan.kernels.products import multiply, outer_sums, prepared
 from minigan.kernels.threads import share
 
@@ -30,7 +30,7 @@ I, F, G, O = 0, 1, 2, 3  # noqa: E741 (the gates of an LSTM, in the order in whi
 R, Z, N_, M = 0, 1, 2, 3  # those of a GRU; M is no gate: W_hn h_{t-1} + b_hn
 
 
-@njit
+@inner
 def sigmoid32(x):
     """(1 + tanh(x/2)) / 2, the same as 1 / (1 + e^-x), to 3e-7: fewer operations than with an exponential."""
     half = np.float32(0.5)
@@ -62,7 +62,7 @@ FEWEST_ROWS = 16  # of a block
 MOST = 2**20  # multiplications of a product: about where BLAS begins to rearrange its operands first
 
 
-@njit
+@inner
 def _rows_of_a_block(N, K, L):
     """Return how many of N rows to take at once in products (rows, K) (K, L).
 
@@ -74,7 +74,7 @@ def _rows_of_a_block(N, K, L):
     return max(rows if rows >= FEWEST_ROWS else half, 1)
 
 
-@njit
+@inner
 def _joined(w_ih, w_hh):
     """Return W_ih^T above W_hh^T, (C + H, rows), prepared: what (x_t, h_{t-1}) is multiplied by."""
     C = w_ih.shape[1]
@@ -84,7 +84,7 @@ def _joined(w_ih, w_hh):
     return prepared(w.T)
 
 
-@njit
+@inner
 def _put(columns, first_column, x, first):
     """Copy rows of x, from the first one on, into some columns of a wider matrix."""
     for k in range(len(columns)):
@@ -104,7 +104,7 @@ def lstm_forward(h, c, gates, x, h0, c0, w_ih, w_hh, b):
 
 
 @share
-@njit
+@inner
 def _lstm_forward(block, rows, h, c, gates, x, h0, c0, w, b):
     wide()
     T, N, C = x.shape
@@ -152,7 +152,7 @@ def lstm_backward(da, dh, dc, gh, gc, gg, gates, c, c0, w_hh):
 
 
 @share
-@njit
+@inner
 def _lstm_backward(block, rows, da, dh, dc, gh, gc, gg, gates, c, c0, w):
     wide()
     T, N, H = c.shape
@@ -202,7 +202,7 @@ def gru_forward(h, gates, x, h0, w_ih, w_hh, b_ih, b_hh):
 
 
 @share
-@njit
+@inner
 def _gru_forward(block, rows, h, gates, x, h0, w_x, w_h, b_ih, b_hh):
     T, N = x.shape[:2]
     H = h0.shape[1]
@@ -245,7 +245,7 @@ def gru_backward(da, db, dh, gh, gg, gates, h, h0, w_hh):
 
 
 @share
-@njit
+@inner
 def _gru_backward(block, rows, da, db, dh, gh, gg, gates, h, h0, w):
     T, N, H = h.shape
     first, last = block * rows, min((block + 1) * rows, N)
@@ -293,7 +293,7 @@ def rnn_forward(h, x, h0, w_ih, w_hh, b, relu):
 
 
 @share
-@njit
+@inner
 def _rnn_forward(block, rows, h, x, h0, w, b, relu):
     T, N, C = x.shape
     H = h0.shape[1]
@@ -325,7 +325,7 @@ def rnn_backward(da, dh, gh, h, w_hh, relu):
 
 
 @share
-@njit
+@inner
 def _rnn_backward(block, rows, da, dh, gh, h, w, relu):
     T, N, H = h.shape
     first, last = block * rows, min((block + 1) * rows, N)

@@ -5,7 +5,7 @@ The largest element is subtracted first, which changes nothing but the overflow.
 
 import numpy as np
 
-from minigan.kernels.jit import njit
+from minigan.kernels.jit import inner, njit
 
 
 @njit
@@ -40,7 +40,7 @@ def logsumexp_into(y, x, axis):
             out[i, 0, k] = largest + np.log(total)
 
 
-@njit
+@inner
 def _three_axes(x, axis):
     """Return x as (what comes before the axis, the axis, what comes after it)."""
     axis %= x.ndim
@@ -50,7 +50,7 @@ def _three_axes(x, axis):
     return np.ascontiguousarray(x).reshape(before, x.shape[axis], -1)
 
 
-@njit
+@inner
 def _largest_and_sum(row):
     """Return max x and sum e^(x - max x)."""
     largest, total = row.max(), row.dtype.type(0)

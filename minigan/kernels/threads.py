@@ -30,9 +30,10 @@ import numpy as np
 from llvmlite import binding, ir
 from numba import types
 from numba.core import cgutils
-from numba.extending import intrinsic, overload
+from numba.core.extending import _Intrinsic
+from numba.extending import intrinsic
 
-from minigan.kernels.jit import AVX512, FASTMATH, njit
+from minigan.kernels.jit import AVX512, inner, njit
 
 MOST = 4  # threads: beyond, the parts of a step of training are too small
 ELEMENTS = 2**13  # of a loop, that are worth a thread's while
@@ -46,7 +47,7 @@ OPEN, BACK, UNFINISHED, SLEEPING, TAKEN, HELPERS, CLOSED, FAILED, ALONE_UNTIL, B
 )
 
 _INT, _LONG, _BYTES = ir.IntType(32), ir.IntType(64), ir.IntType(8).as_pointer()
-_PART = ir.FunctionType(ir.VoidType(), [_LONG, _BYTES])
+_PART = ir.FunctionType(_LONG, [_LONG, _LONG])  # (part, address of the arguments) -> whether it failed
 
 
 def _on_a_line(size):
@@ -183,15 +184,14 @@ def cycles(typing):
 
 
 @intrinsic
-def do_part(typing, part):
-    """Do one part of the job on the board."""
+def do_part(typing, body, part, arguments):
+    """Do one part of a job, given the addresses of a function and of its arguments; return whether it failed."""
 
-    def generate(context, builder, signature, arguments):
-        body = builder.inttoptr(builder.load(_place(builder, BODY)), _PART.as_pointer())
-        builder.call(body, [arguments[0], builder.inttoptr(builder.load(_place(builder, ARGUMENTS)), _BYTES)])
-        return context.get_dummy_value()
+    def generate(context, builder, signature, values):
+        body, part, arguments = values
+        return builder.call(builder.inttoptr(body, _PART.as_pointer()), [part, arguments])
 
-    return types.void(types.intp), generate
+    return types.intp(types.intp, types.intp, types.intp), generate
 
 
 def _system(name, *numbers):
@@ -224,7 +224,8 @@ def _help():
         looks += 1
         if look(OPEN) > 0:
             if add(OPEN, -1) >= 0:
-                do_part(add(BACK, -1))
+                if do_part(look(BODY), add(BACK, -1), look(ARGUMENTS)):
+                    put(FAILED, 1)
                 add(UNFINISHED, -1)
             looks = 0
         elif looks < PATIENCE:
@@ -237,18 +238,34 @@ def _help():
             looks = 0
 
 
-@njit
-def _everyone(parts):
-    """Do the job on the board with everyone's help."""
+@inner
+def _do(parts, body, arguments):
+    """Do all parts of a job: with everyone's help, unless that is busy with another one."""
+    failed = 0
+    if parts > 1 and look(HELPERS) and cycles() > look(ALONE_UNTIL) and put(TAKEN, 1) == 0:
+        put(BODY, body)
+        put(ARGUMENTS, arguments)
+        failed = _everyone(parts, body, arguments)
+        put(TAKEN, 0)
+    else:
+        for part in range(parts):
+            failed |= do_part(body, part, arguments)
+    if failed:
+        raise MemoryError("a part of a kernel's work could not be done, most likely for want of memory")
+
+
+@inner
+def _everyone(parts, body, arguments):
+    """Do the job on the board with everyone's help; return whether a part failed."""
     began = cycles()
     put(UNFINISHED, parts)
     put(BACK, parts)
     put(OPEN, parts)
     for _ in range(look(SLEEPING)):
         _wake()
-    mine = 0
+    mine = failed = 0
     while add(OPEN, -1) >= 0:
-        do_part(mine)
+        failed |= do_part(body, mine, arguments)
         mine += 1
     add(UNFINISHED, -mine)
     worked = cycles()
@@ -261,10 +278,7 @@ def _everyone(parts):
     waited = cycles() - worked
     if waited > max(STALL, worked - began):
         put(ALONE_UNTIL, worked + 10 * waited)
-    failed = put(FAILED, 0)
-    put(TAKEN, 0)
-    if failed:
-        raise MemoryError("a part of a kernel's work could not be done, most likely for want of memory")
+    return failed | put(FAILED, 0)
 
 
 # -- for kernels -------------------------------------------------------------------------------------------------------
@@ -281,41 +295,45 @@ def share(body):
             body(part, *arguments)
 
     @intrinsic
-    def write_on_board(typing, arguments):
-        given = [types.intp, *map(types.unliteral, arguments.types)]
-        called = types.Dispatcher(body).get_call_type(typing, given, {})
+    def shared(typing, parts, *arguments):
+        given = types.StarArgTuple.from_types(tuple(map(types.unliteral, arguments)))
+        called = types.Dispatcher(body).get_call_type(typing, [types.intp, *given.types], {})
+        do = types.Dispatcher(_do).get_call_type(typing, [types.intp] * 3, {})
 
         def generate(context, builder, signature, values):
-            compiled = body.overloads[called.args]
-            context.active_code_library.add_linking_library(compiled.library)
-            memory = cgutils.alloca_once_value(builder, values[0])
+            memory = cgutils.alloca_once_value(builder, values[1])
             function = ir.Function(builder.module, _PART, builder.module.get_unique_name("part"))
             function.linkage = "internal"
             inside = ir.IRBuilder(function.append_basic_block())
             part, address = function.args
-            unpacked = cgutils.unpack_tuple(inside, inside.load(inside.bitcast(address, memory.type)))
-            unpacked = map(context.cast, [inside] * len(unpacked), unpacked, arguments.types, called.args[1:])
-            status, _ = context.call_internal_no_propagate(inside, compiled.fndesc, called, [part, *unpacked])
-            with inside.if_then(status.is_error):
-                inside.store(_LONG(1), _place(inside, FAILED))
-            inside.ret_void()
-            for number, what in ((BODY, function), (ARGUMENTS, memory)):
-                builder.store(builder.ptrtoint(what, _LONG), _place(builder, number))
+            unpacked = cgutils.unpack_tuple(inside, inside.load(inside.inttoptr(address, memory.type)))
+            unpacked = map(context.cast, [inside] * len(unpacked), unpacked, given.types, called.args[1:])
+            compiled = _linked(context, body, called)
+            status, _ = context.call_internal_no_propagate(inside, compiled, called, [part, *unpacked])
+            inside.ret(inside.zext(status.is_error, _LONG))
+            job = [values[0], *(builder.ptrtoint(what, _LONG) for what in (function, memory))]
+            context.call_internal(builder, _linked(context, _do, do), do, job)
             return context.get_dummy_value()
 
-        return types.void(arguments), generate
+        return types.void(types.intp, given), generate
 
-    @overload(all_parts, jit_options={"fastmath": set(FASTMATH), "error_model": "numpy"})
-    def _(parts, *arguments):
-        def shared(parts, *arguments):
-            if parts > 1 and look(HELPERS) and cycles() > look(ALONE_UNTIL) and put(TAKEN, 1) == 0:
-                write_on_board(arguments)
-                _everyone(parts)
-            else:
-                for part in range(parts):
-                    body(part, *arguments)
+    if AVX512:
+        shared.__class__, shared.in_python = _Shared, all_parts
+    else:
+        shared = inner(all_parts, cache=False)
+    shared.body = body
+    return shared
 
-        return shared if AVX512 else all_parts
 
-    all_parts.body = body
-    return all_parts
+class _Shared(_Intrinsic):  # type: ignore[misc]
+    """An intrinsic that Python can call, too."""
+
+    def __call__(self, *arguments):
+        self.in_python(*arguments)
+
+
+def _linked(context, function, called):
+    """Return what is known of a compiled function, after it has become a part of what is being compiled."""
+    compiled = function.overloads[called.args]
+    context.active_code_library.add_linking_library(compiled.library)
+    return compiled.fndesc

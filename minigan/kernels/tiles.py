@@ -25,7 +25,7 @@ from numba import types
 from numba.core import cgutils
 from numba.extending import intrinsic
 
-from minigan.kernels.jit import compiled_apart, njit
+from minigan.kernels.jit import compiled_apart, inner
 from minigan.kernels.threads import HELPERS, look, share
 
 LANES = 16  # numbers in a register
@@ -197,7 +197,7 @@ def bring(out, out_row, x, x_row, x_column, height, width):
 def _tile_of(rows):
     """Return a function that computes a tile of so many rows, and of as many registers in a row as it takes."""
 
-    @njit
+    @inner
     def compute(c, c_row, a, a_row, a_column, b, b_row, depth, width, add):
         if width > 3 * LANES:
             tile(c, c_row, a, a_row, a_column, b, b_row, depth, width, add, rows, 4)
@@ -232,63 +232,68 @@ def tiles(N, c, c_row, a, a_row, a_column, b, b_row, depth, width, add):
 # -- the whole product -------------------------------------------------------------------------------------------------
 
 
-@njit
-def aligned(rows, columns, dtype):
+@inner
+def at(matrix):
+    """Return a matrix as its address and strides."""
+    return np.intp(matrix.ctypes.data), matrix.strides[0], matrix.strides[1]
+
+
+@inner
+def aligned(size, dtype):
     """Return new memory that begins on a cache line: no vector load touches two of them."""
-    memory = np.empty(rows * columns + LANES, dtype)
+    memory = np.empty(size + LANES, dtype)
     skipped = -memory.ctypes.data % 64 // memory.itemsize
-    return memory[skipped : skipped + rows * columns].reshape(rows, columns)
+    return memory[skipped : skipped + size]
 
 
-@njit
-def product(out, x, y):
-    """out = x y, (N, M) from (N, K) and (K, M), float32. The elements of a row adjoin; in x and y, or of a column."""
-    N, M = out.shape
-    turn = N > ROWS and x.strides[1] % 512 == 0  # rows compete for the same few places of a cache: bring them closer
+@inner
+def product(sizes, c, a, b):
+    """C = A B, (N, M) from (N, K) and (K, M): the sizes N, K, M, and of each matrix its address and strides in bytes.
+
+    The elements of a row of C adjoin; in A and B, or of a column. What is told are numbers, and no arrays: so this and
+    all that it calls is compiled once, whatever order the matrices are in.
+    """
+    N, _, M = sizes
+    turn = N > ROWS and a[2] % 512 == 0  # rows compete for the same few places of a cache: bring them closer
     columns = M if turn else COLUMNS
     across = -(-M // columns)
     rows = half(N, LANES if turn else ROWS) if across < ENOUGH else N
-    where = out.ctypes.data, out.strides[0], x.ctypes.data, *x.strides, y.ctypes.data, *y.strides
-    _share(-(-N // rows) * across, rows, columns, turn, (N, len(y), M), where)
+    _share(-(-N // rows) * across, rows, columns, turn, sizes, c, a, b)
 
 
-@njit
+@inner
 def half(rows, unit):
     """Return how many rows a thread takes, a multiple of a unit: all, where nobody helps or there are few."""
     return -(-rows // (2 * unit)) * unit if rows >= 2 * FEWEST_ROWS and look(HELPERS) else rows
 
 
-@njit
-def _part(part, rows, columns, turn, sizes, where):
-    """Compute some rows and columns of the product; parts of the same rows are neighbours.
-
-    Matrices are addresses and strides from here on: so this is compiled once, whatever order they are in.
-    """
+@inner
+def _part(part, rows, columns, turn, sizes, c, a, b):
+    """Compute some rows and columns of the product; parts of the same rows are neighbours."""
     N, K, M = sizes
-    c, c_row, a, a_row, a_column, b, b_row, b_column = where
     across = -(-M // columns)
     top, left = part // across * rows, part % across * columns
-    a += top * a_row
-    b += left * b_column
-    c += top * c_row + left * BYTES
+    c, c_row = c[0] + top * c[1] + left * BYTES, c[1]
+    a, a_row, a_column = a[0] + top * a[1], a[1], a[2]
+    b, b_row, b_column = b[0] + left * b[2], b[1], b[2]
     N, M = min(rows, N - top), min(columns, M - left)
     ordered, turned = _room(N if turn else 0)
     for first in range(0, K, DEPTH):
         depth = min(DEPTH, K - first)
         strip_of_a = a + first * a_column, a_row, a_column
         if turn:
-            bring((turned.ctypes.data, turned.strides[0], *strip_of_a, N, depth))
-            strip_of_a = turned.ctypes.data, turned.strides[0], BYTES
+            strip_of_a, whole = at(turned), strip_of_a
+            bring((*strip_of_a[:2], *whole, N, depth))
         _strips((N, depth, M), (c, c_row), strip_of_a, (b + first * b_row, b_row, b_column), ordered, first > 0)
 
 
-@njit
+@inner
 def _room(rows):
     """Return memory for a strip of B in order, and for 128 k of some rows of A."""
-    return aligned(DEPTH, COLUMNS, np.float32), np.empty((rows, DEPTH + LANES), np.float32)  # wider: nothing competes
+    return aligned(DEPTH * COLUMNS, np.float32), np.empty((rows, DEPTH + LANES), np.float32)  # wider: nothing competes
 
 
-@njit
+@inner
 def _strips(sizes, c, a, b, ordered, add):
     """C = A B, or C += A B where `add`, for at most 128 k, 64 columns at a time; matrices are addresses and strides."""
     N, K, M = sizes
@@ -299,14 +304,14 @@ def _strips(sizes, c, a, b, ordered, add):
         strip_of_b = b + left * b_column, b_row
         if order:
             bring((ordered.ctypes.data, BYTES * COLUMNS, *strip_of_b, b_column, K, width))
-            strip_of_b = ordered.ctypes.data, BYTES * COLUMNS
+            strip_of_b = np.intp(ordered.ctypes.data), BYTES * COLUMNS
         tiles((N, c[0] + left * BYTES, c[1], *a, *strip_of_b, K, width, add))
 
 
 _share = share(_part)
 
 
-@njit
+@inner
 def outer_sums(out_x, out_h, sums, a, x, h, h0):
     """Fill sum_k a_k x_k^T, sum_k a_k b_k^T and sum_k a_k; the rows b_k are those of h0, then the first ones of h.
 
@@ -316,7 +321,7 @@ def outer_sums(out_x, out_h, sums, a, x, h, h0):
     _share_outer(-(-len(sums) // columns), columns, out_x, out_h, sums, a, x, h, h0)
 
 
-@njit
+@inner
 def _outer(part, columns, out_x, out_h, sums, a, x, h, h0):
     top, bottom = part * columns, min((part + 1) * columns, len(sums))
     out_x, out_h, sums = out_x[top:bottom], out_h[top:bottom], sums[top:bottom]
@@ -326,18 +331,17 @@ def _outer(part, columns, out_x, out_h, sums, a, x, h, h0):
     sums[:] = 0
     for first in range(0, len(a), DEPTH):
         depth = min(DEPTH, len(a) - first)
-        strip = a[first : first + depth]
-        bring((turned.ctypes.data, turned.strides[0], strip.ctypes.data + top * BYTES, BYTES, a.strides[0], N, depth))
+        strip, in_order = a[first : first + depth], at(turned)
+        bring((*in_order[:2], strip.ctypes.data + top * BYTES, BYTES, a.strides[0], N, depth))
         for k in range(depth):
             row = strip[k, top:bottom]
             for j in range(N):
                 sums[j] += row[j]
         for out, b in ((out_x, x[first : first + depth]), (out_h, _rows_before(h, h0, first, depth, joint))):
-            c, in_order = (out.ctypes.data, out.strides[0]), (turned.ctypes.data, turned.strides[0], BYTES)
-            _strips((N, depth, out.shape[1]), c, in_order, (b.ctypes.data, *b.strides), ordered, first > 0)
+            _strips((N, depth, out.shape[1]), at(out)[:2], in_order, at(b), ordered, first > 0)
 
 
-@njit
+@inner
 def _rows_before(h, h0, first, depth, joint):
     """Return rows of h0 with h below it, where they lie, or in the memory of `joint` if they are of both."""
     N = len(h0)
@@ -354,12 +358,12 @@ def _rows_before(h, h0, first, depth, joint):
 _share_outer = share(_outer)
 
 
-@njit
+@inner
 def in_strips(y):
     """Return y (K, M) as the tiles read it, for products with many x: (strips, K, 64)."""
     K, M = y.shape
     across = -(-M // COLUMNS)
-    strips = aligned(across * K, COLUMNS, np.float32).reshape(across, K, COLUMNS)
+    strips = aligned(across * K * COLUMNS, np.float32).reshape(across, K, COLUMNS)
     for i in range(across):
         left = i * COLUMNS
         b = y.ctypes.data + left * y.strides[1], *y.strides
@@ -367,7 +371,7 @@ def in_strips(y):
     return strips
 
 
-@njit
+@inner
 def by_strips(out, x, strips):
     """out = x y, for `strips` made of y."""
     (N, M), K = out.shape, x.shape[1]

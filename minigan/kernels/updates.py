@@ -2,11 +2,11 @@
 
 import math
 
-from minigan.kernels.jit import njit
+from minigan.kernels.jit import inner, njit
 from minigan.kernels.threads import ELEMENTS, share
 
 
-@njit
+@inner
 def _part_of(part, x):
     return x[part * ELEMENTS : (part + 1) * ELEMENTS]
 
@@ -28,7 +28,7 @@ def adam(p, g, m, v, numbers):
 
 
 @share
-@njit
+@inner
 def _adam(part, p, g, m, v, numbers):
     p, g, m, v = _part_of(part, p), _part_of(part, g), _part_of(part, m), _part_of(part, v)
     lr, beta1, beta2, eps = numbers[0], numbers[1], numbers[2], numbers[3]
@@ -62,7 +62,7 @@ def ema(average, p, numbers):
 
 
 @share
-@njit
+@inner
 def _ema(part, average, p, numbers):
     average, p = _part_of(part, average), _part_of(part, p)
     decay = numbers[0]

@@ -55,3 +55,17 @@ def test_wide_loops_take_whole_registers():
     assert re.search("vmulps.*%zmm", text)
     scale(x, 0.5)  # plain Python takes no notice
     np.testing.assert_array_equal(x, np.arange(40))
+
+
+def test_python_may_call_an_inner_function_too():
+    @jit.inner(cache=False)
+    def two_more(x):
+        return x + 2
+
+    @jit.njit(cache=False)
+    def kernel(x):
+        return 3 * two_more(x)
+
+    assert kernel(4) == 18
+    assert [two_more(4), two_more(0.5)] == [6, 2.5]
+    assert len(two_more.overloads) == 1  # without the code for Python, which would end in a crash here
