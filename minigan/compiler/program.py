@@ -18,7 +18,8 @@ class Value:
     ----------
     name : str
     array : ndarray
-        What it was in the recorded run; for a state, the very memory that lives on.
+        What it was in the recorded run; for a state, the very memory that lives on. After `Program.forget`, all that
+        is known of a result is its shape and dtype.
     kind : {"input", "state", "constant", "result"}
         Passed in at each call; memory that outlives a call (parameters, optimiser, buffers); known for ever; computed.
     """
@@ -78,6 +79,11 @@ class Program:
         for value in [*(v for e in self.equations for v in e.inputs), *self.results]:
             count[value] = count.get(value, 0) + 1
         return count
+
+    def forget(self) -> None:
+        """Let go of all that the recorded run computed."""
+        for result in (v for e in self.equations for v in e.outputs):
+            result.array = np.broadcast_to(np.zeros((), result.dtype), result.shape)
 
     def replaced(self, known: dict[Value, Value], keep: Callable[[Equation], bool] = lambda e: True) -> "Program":
         """Return the program with the equations that `keep` wants, and with values replaced by what is `known`."""

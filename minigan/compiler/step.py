@@ -110,7 +110,7 @@ class Version:
     """
 
     def __init__(self, step, given, names):
-        recorded, self.record, self.form = self._record(step, given, names)
+        recorded, record, self.form = self._record(step, given, names)
         self.program = optimise(recorded)
         title = f"{getattr(step, '__qualname__', 'step')}, compiled by minigan: kernels first, the step at the end."
         self.source = Source(self.program, title)
@@ -122,14 +122,14 @@ class Version:
         on_host = [a for a in self.source.actions if not isinstance(a, tuple)]
         self.places = Places(self.program, self.source.layout, self.sources + on_host)
         self.actions = [self._action(a) for a in self.source.actions]
-        self.tensors = _living(self.record)
-        self.living = [(t, array) for t, array, _ in self.tensors]
-        self.written = [(t._version, n) for t, _, n in self.tensors if n]
-        self.captured = [
-            (x, t._data) for t, x in self.record.constants if isinstance(x, np.ndarray) and x is not t._data
-        ]
+        tensors = _living(record)
+        self.living = [(t, array) for t, array, _ in tensors]
+        self.written = [(t._version, n) for t, _, n in tensors if n]
+        self.captured = [(x, t._data) for t, x in record.constants if isinstance(x, np.ndarray) and x is not t._data]
+        self.outline = Outline(record)
         self.verified = False
-        self._replay(self.record)
+        self._replay(record)
+        self.program.forget()
 
     def _action(self, action):
         """Return (function, arguments, which of them to look up at each call) for a step of the plan."""
@@ -152,7 +152,7 @@ class Version:
     def verify(self, step, given):
         """Record the step once more: what was taken for constant must be the same, or it is no constant."""
         _, record, _ = self._record(step, given, {})
-        _compare(self.record, record)
+        self.outline.compare(Outline(record))
         self.verified = True
         self._replay(record)
 
@@ -240,22 +240,31 @@ def _living(record):
     return [(t, t._data, writes.get(id(t._version), 0)) for t in tensors.values()]
 
 
-def _compare(first, second):
-    """Raise TraceError if two recordings of a step differ in more than the values that flow through it."""
-    for (a, b), line in zip(itertools.zip_longest(first, second), [*first.lines, *second.lines], strict=False):
-        if a is None or b is None or a[0] is not b[0] or [t.shape for t in a[1]] != [t.shape for t in b[1]]:
-            raise TraceError(
-                f"the step did other things at its second call than at its first, from {line} on; what it does must "
-                "not depend on values or on a count of its calls"
-            )
-    for (a, _), (b, original) in zip(first.constants, second.constants, strict=False):
-        if a._data.tobytes() != b._data.tobytes():
-            what = f"the number {original}" if isinstance(original, number_types.Number) else "an array"
-            raise TraceError(
-                f"{what} was {a._data if a.size < 5 else 'another'} at the first call of the step: it would be frozen. "
-                "Pass what changes as an argument (a 0-d array for a number), and draw random numbers from "
-                "mg.random.default_rng"
-            )
+class Outline:
+    """What must be the same when a step is recorded again: which operations on which shapes, and all constants."""
+
+    def __init__(self, record):
+        self.equations = [(primitive, [t.shape for t in args]) for primitive, args, _, _ in record]
+        self.lines, self.constants = record.lines, record.constants
+
+    def compare(self, other):
+        """Raise TraceError if two recordings of a step differ in more than the values that flow through it."""
+        lines = [*self.lines, *other.lines]
+        pairs = itertools.zip_longest(self.equations, other.equations)
+        for (mine, theirs), line in zip(pairs, lines, strict=False):
+            if mine != theirs:
+                raise TraceError(
+                    f"the step did other things at its second call than at its first, from {line} on; what it does "
+                    "must not depend on values or on a count of its calls"
+                )
+        for (a, _), (b, original) in zip(self.constants, other.constants, strict=False):
+            if a._data.tobytes() != b._data.tobytes():
+                what = f"the number {original}" if isinstance(original, number_types.Number) else "an array"
+                raise TraceError(
+                    f"{what} was {a._data if a.size < 5 else 'another'} at the first call of the step: it would be "
+                    "frozen. Pass what changes as an argument (a 0-d array for a number), and draw random numbers from "
+                    "mg.random.default_rng"
+                )
 
 
 # -- what a step takes from outside ------------------------------------------------------------------------------------

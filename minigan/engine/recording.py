@@ -49,6 +49,7 @@ class Recording(list[Any]):
         """Give all memory that was written to its values from before."""
         for array, before in reversed(self.overwritten):
             np.copyto(array, before)
+        self.overwritten.clear()
 
 
 @contextlib.contextmanager
