@@ -50,6 +50,22 @@ def conv2d_weight(x, y, kernel, stride, padding):
     return w
 
 
+def add_bias(y, b):
+    """Return y (N, O, H, W) with b (O,) added to its channels, in its own memory if that can hold the sum."""
+    if b.dtype != y.dtype:
+        return y + b.reshape(-1, 1, 1)
+    _add_bias(y.reshape(*y.shape[:2], y.shape[2] * y.shape[3]), *plain(b))
+    return y
+
+
+def sum_of_channels(y):
+    """Return the sums (O,) over the images and places of y (N, O, H, W)."""
+    (y,) = plain(y)
+    sums = np.zeros(y.shape[1], y.dtype)
+    _sum_of_channels(sums, y.reshape(*y.shape[:2], y.shape[2] * y.shape[3]))
+    return sums
+
+
 def output_size(size, kernel, stride, padding):
     """Return (H', W') with H' = floor((H + 2 p - k) / s) + 1."""
     return tuple((n + 2 * p - k) // s + 1 for n, k, s, p in zip(size, kernel, stride, padding, strict=True))
@@ -153,6 +169,26 @@ def _conv2d_weight(part, images, sums, x, y, kh, down, right, top, left, patch_b
 
 
 # -- their parts ------------------------------------------------------------------------------------------------------
+
+
+@njit
+def _add_bias(y, b):
+    for n in range(y.shape[0]):
+        for c in range(y.shape[1]):
+            for p in range(y.shape[2]):
+                y[n, c, p] += b[c]
+
+
+@njit
+def _sum_of_channels(sums, y):
+    of_images = np.zeros(y.shape[1:], y.dtype)  # first, for each place: many sums side by side
+    for n in range(y.shape[0]):
+        for c in range(y.shape[1]):
+            for p in range(y.shape[2]):
+                of_images[c, p] += y[n, c, p]
+    for c in range(y.shape[1]):
+        for p in range(y.shape[2]):
+            sums[c] += of_images[c, p]
 
 
 @inner
