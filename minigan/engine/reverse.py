@@ -1,5 +1,6 @@
 """Reverse mode: cotangents flow from the results back to what they were computed from."""
 
+import functools
 from collections.abc import Iterable, Sequence
 from typing import Any
 
@@ -94,9 +95,15 @@ def _cotangent_of_outputs(cotangents: Cotangents, node: Node, wanted: set[Any], 
 
 def _zero_like(array: np.ndarray) -> Tensor:
     """Return one zero, repeated: nothing to allocate, and a kernel can tell that nobody used this output."""
-    zero = np.zeros((), array.dtype)
-    zero.flags.writeable = False
+    zero = _zero(array.dtype)
     return constant(Tensor(np.ndarray(array.shape, zero.dtype, zero, strides=(0,) * array.ndim)), 0)
+
+
+@functools.cache
+def _zero(dtype: np.dtype[Any]) -> np.ndarray:
+    zero = np.zeros((), dtype)
+    zero.flags.writeable = False
+    return zero
 
 
 def _apply_rules(node: Node, g: Any, leading: set[Any], cotangents: Cotangents, stop: Stop) -> None:

@@ -11,5 +11,7 @@ def plain(*arrays, at_least=np.bool_):
     Numba compiles anew for each other kind. To ask first is faster than `np.require` is.
     """
     threads.start()
-    dtype = np.result_type(*arrays, at_least)
+    dtype = arrays[0].dtype
+    if dtype.kind != "f" or any(a.dtype != dtype for a in arrays):
+        dtype = np.result_type(*arrays, at_least)
     return [a if a.dtype == dtype and a.flags.carray else np.require(a, dtype, "CAW") for a in arrays]

@@ -93,9 +93,9 @@ class _Cotangents:
 # -- RNN --------------------------------------------------------------------------------------------------------------
 
 
-def rnn_reference(x, h0, w_ih, w_hh, b, *, nonlinearity="tanh"):
+def rnn_reference(x, h0, w_ih, w_hh, b_ih, b_hh, *, nonlinearity="tanh"):
     """Return h: what `rnn` computes, from small operations."""
-    h, states = h0, []
+    h, b, states = h0, b_ih + b_hh, []
     for t in range(len(x)):
         a = matmul(x[t], w_ih.T) + matmul(h, w_hh.T) + b
         h = tanh(a) if nonlinearity == "tanh" else relu(a)
@@ -106,14 +106,14 @@ def rnn_reference(x, h0, w_ih, w_hh, b, *, nonlinearity="tanh"):
 def _rnn_domain(rng, side):
     T, N, C, H = sizes(rng, side)
     nonlinearity = NONLINEARITIES[rng.integers(2)]
-    x, h0, w_ih, w_hh, b = draw(rng, (T, N, C), (N, H), (H, C), (H, H), (H,))
+    x, h0, w_ih, w_hh, b_ih, b_hh = draw(rng, (T, N, C), (N, H), (H, C), (H, H), (H,), (H,))
     if nonlinearity == "relu":  # |b| keeps all pre-activations away from the kink: |h| < 2.5, so |a - b| < 0.8
         w_ih, w_hh = w_ih * (0.1 / C), w_hh * (0.08 / H)
-        b = np.where(b < 0, -1.0, 1.0) * (1 + np.abs(b) / 4)
-    return (x, h0, w_ih, w_hh, b), {"nonlinearity": nonlinearity}
+        b_hh = np.where(b_ih < 0, -1.0, 1.0) * (1 + np.abs(b_hh) / 4) - b_ih
+    return (x, h0, w_ih, w_hh, b_ih, b_hh), {"nonlinearity": nonlinearity}
 
 
-def _rnn_cotangents(g, h, x, h0, w_ih, w_hh, b, **params):
+def _rnn_cotangents(g, h, x, h0, w_ih, w_hh, b_ih, b_hh, **params):
     da, *states = rnn_backward(g, h, w_hh, **params)
     return _Cotangents(da, da, states, x, h, h0)
 
@@ -121,19 +121,20 @@ def _rnn_cotangents(g, h, x, h0, w_ih, w_hh, b, **params):
 @primitive(
     shared=_rnn_cotangents,
     vjp=(
-        lambda g, h, x, h0, w_ih, w_hh, b, **_: g.of_x(w_ih),
+        lambda g, h, x, h0, w_ih, *_, **__: g.of_x(w_ih),
         lambda g, *_, **__: g.states[0],
         lambda g, *_, **__: g.of_weight(0),
         lambda g, *_, **__: g.of_weight(1),
         lambda g, *_, **__: g.of_weight(2),
+        lambda g, *_, **__: g.of_weight(3),
     ),
     reference=rnn_reference,
     domain=Domain(_rnn_domain),
     name="rnn",
     lowering=Kernel(kernels.rnn_forward, is_relu, one_dtype),
 )
-def _rnn(x, h0, w_ih, w_hh, b, *, nonlinearity):
-    (h,) = on_host(kernels.rnn_forward, [(len(x), *h0.shape)], [x, h0, w_ih, w_hh, b], nonlinearity == "relu")
+def _rnn(x, h0, *weights, nonlinearity):
+    (h,) = on_host(kernels.rnn_forward, [(len(x), *h0.shape)], [x, h0, *weights], nonlinearity == "relu")
     return h
 
 
@@ -166,18 +167,18 @@ def rnn(x, h0, weight_ih, weight_hh, bias_ih, bias_hh, nonlinearity="tanh"):
     ConfigError
         If `nonlinearity` is unknown.
     """
-    x, h0, w_ih, w_hh, b_ih, b_hh = _checked("rnn", 1, x, (h0,), weight_ih, weight_hh, bias_ih, bias_hh)
+    tensors = _checked("rnn", 1, x, (h0,), weight_ih, weight_hh, bias_ih, bias_hh)
     if nonlinearity not in NONLINEARITIES:
         raise ConfigError(f"rnn: unknown nonlinearity {nonlinearity!r}; known are {' and '.join(NONLINEARITIES)}")
-    return _rnn(x, h0, w_ih, w_hh, b_ih + b_hh, nonlinearity=nonlinearity)
+    return _rnn(*tensors, nonlinearity=nonlinearity)
 
 
 # -- LSTM -------------------------------------------------------------------------------------------------------------
 
 
-def lstm_reference(x, h0, c0, w_ih, w_hh, b):
+def lstm_reference(x, h0, c0, w_ih, w_hh, b_ih, b_hh):
     """Return (h, c, gates): what `lstm` computes, from small operations."""
-    h, c, steps = h0, c0, []
+    h, c, b, steps = h0, c0, b_ih + b_hh, []
     for t in range(len(x)):
         a_i, a_f, a_g, a_o = split(matmul(x[t], w_ih.T) + matmul(h, w_hh.T) + b, 4, axis=-1)
         i, f, g, o = sigmoid(a_i), sigmoid(a_f), tanh(a_g), sigmoid(a_o)
@@ -189,10 +190,10 @@ def lstm_reference(x, h0, c0, w_ih, w_hh, b):
 
 def _lstm_domain(rng, side):
     T, N, C, H = sizes(rng, side)
-    return draw(rng, (T, N, C), (N, H), (N, H), (4 * H, C), (4 * H, H), (4 * H,)), {}
+    return draw(rng, (T, N, C), (N, H), (N, H), (4 * H, C), (4 * H, H), (4 * H,), (4 * H,)), {}
 
 
-def _lstm_cotangents(g, out, x, h0, c0, w_ih, w_hh, b):
+def _lstm_cotangents(g, out, x, h0, c0, w_ih, w_hh, *_):
     h, c, gates = out
     da, *states = lstm_backward(*g, gates, c, c0, w_hh)
     return _Cotangents(da, da, states, x, h, h0)
@@ -201,21 +202,22 @@ def _lstm_cotangents(g, out, x, h0, c0, w_ih, w_hh, b):
 @primitive(
     shared=_lstm_cotangents,
     vjp=(
-        lambda g, out, x, h0, c0, w_ih, w_hh, b: g.of_x(w_ih),
+        lambda g, out, x, h0, c0, w_ih, *_: g.of_x(w_ih),
         lambda g, *_: g.states[0],
         lambda g, *_: g.states[1],
         lambda g, *_: g.of_weight(0),
         lambda g, *_: g.of_weight(1),
         lambda g, *_: g.of_weight(2),
+        lambda g, *_: g.of_weight(3),
     ),
     reference=lstm_reference,
     domain=Domain(_lstm_domain),
     name="lstm",
     lowering=Kernel(kernels.lstm_forward, takes=one_dtype),
 )
-def _lstm(x, h0, c0, w_ih, w_hh, b):
-    sequence = (len(x), *h0.shape)
-    return on_host(kernels.lstm_forward, [sequence, sequence, (*x.shape[:2], len(b))], [x, h0, c0, w_ih, w_hh, b])
+def _lstm(x, h0, c0, w_ih, w_hh, b_ih, b_hh):
+    sequence, gates = (len(x), *h0.shape), (*x.shape[:2], len(w_ih))
+    return on_host(kernels.lstm_forward, [sequence, sequence, gates], [x, h0, c0, w_ih, w_hh, b_ih, b_hh])
 
 
 def lstm(x, h0, c0, weight_ih, weight_hh, bias_ih, bias_hh):
@@ -249,8 +251,7 @@ def lstm(x, h0, c0, weight_ih, weight_hh, bias_ih, bias_hh):
     ShapeError
         If a shape does not fit the others, or T is 0.
     """
-    x, h0, c0, w_ih, w_hh, b_ih, b_hh = _checked("lstm", 4, x, (h0, c0), weight_ih, weight_hh, bias_ih, bias_hh)
-    return _lstm(x, h0, c0, w_ih, w_hh, b_ih + b_hh)
+    return _lstm(*_checked("lstm", 4, x, (h0, c0), weight_ih, weight_hh, bias_ih, bias_hh))
 
 
 # -- GRU --------------------------------------------------------------------------------------------------------------
@@ -346,10 +347,9 @@ def _checked(name, gates, x, states, w_ih, w_hh, *biases):
     (_, N, C), H = x.shape, w_hh.shape[1]
     rows = gates * H
     expected = [x.shape, *[(N, H)] * len(states), (rows, C), (rows, H), *[(rows,)] * len(biases)]
-    words = ["x", *("h0", "c0")[: len(states)], "weight_ih", "weight_hh", *("bias_ih", "bias_hh")[: len(biases)]]
-    for word, tensor, shape in zip(words, tensors, expected, strict=True):
-        if tensor.shape != shape:
-            raise ShapeError(
-                f"{name}: {word} has shape {tensor.shape}, expected {shape}: x has N={N} and C={C}, weight_hh H={H}"
-            )
+    shapes = [tensor.shape for tensor in tensors]
+    if shapes != expected:
+        words = ["x", *("h0", "c0")[: len(states)], "weight_ih", "weight_hh", *("bias_ih", "bias_hh")[: len(biases)]]
+        word, wrong, right = next(t for t in zip(words, shapes, expected, strict=True) if t[1] != t[2])
+        raise ShapeError(f"{name}: {word} has shape {wrong}, expected {right}: x has N={N} and C={C}, weight_hh H={H}")
     return tensors

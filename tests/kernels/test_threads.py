@@ -191,7 +191,7 @@ def _recurrent():
 
     T, N, C, H = 3, 41, 5, 12
     shapes = [(T, N, H), (T, N, H), (T, N, 4 * H)]
-    inputs = [draw(T, N, C), draw(N, H), draw(N, H), draw(4 * H, C), draw(4 * H, H), draw(4 * H)]
+    inputs = [draw(T, N, C), draw(N, H), draw(N, H), draw(4 * H, C), draw(4 * H, H), *(draw(4 * H) for _ in range(2))]
     return recurrent.on_host(recurrent.lstm_forward, shapes, inputs)
 
 
