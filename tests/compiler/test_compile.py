@@ -250,3 +250,14 @@ def test_program_and_source_can_be_read():
     assert "def part1(" in source
     assert "return D(points).mean()" in source  # the user's own line stands above what became of it
     compile(source, "source", "exec")
+
+
+def test_what_was_computed_while_recording_is_not_kept():
+    w = mg.tensor(np.arange(300.0), requires_grad=True)
+    double = mg.compile(lambda x: mg.exp(w * x / 300.0) * 2.0)
+    double(mg.tensor(np.ones(300)))
+    made = [v for e in double.last.program.equations for v in e.outputs]
+    assert made
+    assert all(v.shape == (300,) and v.array.strides == (0,) for v in made)
+    assert "float64[300]" in str(double.program)
+    assert w.numpy()[7] == 7  # what is no result is still there

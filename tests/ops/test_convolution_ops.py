@@ -246,3 +246,32 @@ def test_what_does_not_fit_is_refused_with_a_reason(call, error, message):
 
 def test_declared_with_references():
     assert all(REGISTRY[name].reference for name in ("conv2d", "conv_transpose2d", "conv2d_weight"))
+
+
+@pytest.mark.parametrize("function", [ops.conv2d, ops.conv_transpose2d])
+@pytest.mark.parametrize("dtypes", [("f4", "f4"), ("f8", "f8"), ("f4", "f8"), ("f8", "f4")])
+def test_a_bias_is_added_to_each_channel_in_the_common_precision(function, dtypes):
+    rng = np.random.default_rng(0)
+    x, w = (rng.standard_normal(shape).astype(dtypes[0]) for shape in ((3, 2, 6, 5), (2, 2, 3, 3)))
+    b = rng.standard_normal(2).astype(dtypes[1])
+    without = function(x, w).numpy()
+    y = function(x, w, b)
+    assert y.dtype == np.result_type(*dtypes)
+    np.testing.assert_array_equal(y.numpy(), without + b.reshape(-1, 1, 1))
+
+
+@pytest.mark.parametrize("shape", [(3, 2, 4, 5), (0, 2, 4, 5), (2, 1, 1, 1)])
+def test_sums_of_channels(shape):
+    y = np.random.default_rng(0).standard_normal(shape)
+    for each in (y, np.asfortranarray(y), y.astype("f4")):
+        np.testing.assert_allclose(ops.convolution.sum_of_channels(each).numpy(), y.sum((0, 2, 3)), atol=1e-5)
+
+
+def test_a_compiled_step_takes_the_bias_apart_and_fuses_it():
+    import minigan as mg
+
+    layer = mg.nn.Conv2d(2, 3, 3, rng=mg.random.default_rng(0))
+    step = mg.compile(lambda x: mg.leaky_relu(layer(x), 0.2))
+    x = np.random.default_rng(0).standard_normal((2, 2, 5, 5), dtype=np.float32)
+    np.testing.assert_allclose(step(x).numpy(), mg.leaky_relu(layer(x), 0.2).numpy(), rtol=1e-5, atol=1e-6)
+    assert [e.primitive.name for e in step.program.equations if e.primitive.name.startswith("conv")] == ["conv2d"]
