@@ -4,6 +4,8 @@ import numpy as np
 
 from minigan.kernels import threads
 
+PRECISIONS = (np.dtype(np.float32), np.dtype(np.float64))
+
 
 def plain(*arrays, at_least=np.bool_):
     """Return the arrays in their common dtype, C order and writable, for a kernel that threads help with.
@@ -12,6 +14,6 @@ def plain(*arrays, at_least=np.bool_):
     """
     threads.start()
     dtype = arrays[0].dtype
-    if dtype.kind != "f" or any(a.dtype != dtype for a in arrays):
+    if dtype not in PRECISIONS or any(a.dtype != dtype for a in arrays):
         dtype = np.result_type(*arrays, at_least)
     return [a if a.dtype == dtype and a.flags.carray else np.require(a, dtype, "CAW") for a in arrays]

@@ -22,10 +22,7 @@ from minigan.blas import NEEDED, processor_flags
 CALLED = [Path(__file__).parent / name for name in ("elementwise.py", "products.py", "threads.py", "tiles.py")]
 AVX512 = processor_flags() >= NEEDED and not getattr(numba.config, "DISABLE_JIT", False)  # may be written for
 FASTMATH = ("nsz", "arcp", "contract", "afn")
-FLAGS: Any = {
-    "error_model": "numpy",
-    "no_cfunc_wrapper": True,
-}  # flags of all; nobody takes the address of a kernel
+FLAGS: Any = {"error_model": "numpy", "no_cfunc_wrapper": True}  # of all; no kernel is called by C
 
 
 def njit(kernel=None, *, fastmath=FASTMATH, cache=True, wrapped=True, inline="never"):

@@ -282,8 +282,8 @@ def _part(part, rows, columns, turn, sizes, c, a, b):
         depth = min(DEPTH, K - first)
         strip_of_a = a + first * a_column, a_row, a_column
         if turn:
-            strip_of_a, whole = at(turned), strip_of_a
-            bring((*strip_of_a[:2], *whole, N, depth))
+            where_it_lies, strip_of_a = strip_of_a, at(turned)
+            bring((*strip_of_a[:2], *where_it_lies, N, depth))
         _strips((N, depth, M), (c, c_row), strip_of_a, (b + first * b_row, b_row, b_column), ordered, first > 0)
 
 
