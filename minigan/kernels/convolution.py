@@ -54,7 +54,7 @@ def add_bias(y, b):
     """Return y (N, O, H, W) with b (O,) added to its channels, in its own memory if that can hold the sum."""
     if b.dtype != y.dtype:
         return y + b.reshape(-1, 1, 1)
-    _add_bias(y.reshape(*y.shape[:2], y.shape[2] * y.shape[3]), *plain(b))
+    _add_bias(_in_rows(y), *plain(b))
     return y
 
 
@@ -62,8 +62,13 @@ def sum_of_channels(y):
     """Return the sums (O,) over the images and places of y (N, O, H, W)."""
     (y,) = plain(y)
     sums = np.zeros(y.shape[1], y.dtype)
-    _sum_of_channels(sums, y.reshape(*y.shape[:2], y.shape[2] * y.shape[3]))
+    _sum_of_channels(sums, _in_rows(y))
     return sums
+
+
+def _in_rows(y):
+    """Return y (N, O, H, W) as (N, O, H W)."""
+    return y.reshape(*y.shape[:2], y.shape[2] * y.shape[3])
 
 
 def output_size(size, kernel, stride, padding):
@@ -168,7 +173,7 @@ def _conv2d_weight(part, images, sums, x, y, kh, down, right, top, left, patch_b
         _add(sums[part], product)
 
 
-# -- their parts ------------------------------------------------------------------------------------------------------
+# -- a bias ------------------------------------------------------------------------------------------------------------
 
 
 @njit
@@ -189,6 +194,9 @@ def _sum_of_channels(sums, y):
     for c in range(y.shape[1]):
         for p in range(y.shape[2]):
             sums[c] += of_images[c, p]
+
+
+# -- their parts ------------------------------------------------------------------------------------------------------
 
 
 @inner

@@ -85,14 +85,6 @@ def _joined(w_ih, w_hh):
 
 
 @inner
-def _sum(x, y):
-    total = x.copy()
-    for j in range(len(x)):
-        total[j] += y[j]
-    return total
-
-
-@inner
 def _put(columns, first_column, x, first):
     """Copy rows of x, from the first one on, into some columns of a wider matrix."""
     for k in range(len(columns)):
@@ -106,7 +98,7 @@ def _put(columns, first_column, x, first):
 @njit
 def lstm_forward(h, c, gates, x, h0, c0, w_ih, w_hh, b_ih, b_hh):
     """Fill h, c: (T, N, H), gates: (T, N, 4H)."""
-    w, b = _joined(w_ih, w_hh), _sum(b_ih, b_hh)
+    w, b = _joined(w_ih, w_hh), b_ih + b_hh
     rows = _rows_of_a_block(len(h0), w_ih.shape[1] + w_hh.shape[1], len(w_ih))
     _lstm_forward(-(-len(h0) // rows), rows, h, c, gates, x, h0, c0, w, b)
 
@@ -295,7 +287,7 @@ def _gru_backward(block, rows, da, db, dh, gh, gg, gates, h, h0, w):
 @njit
 def rnn_forward(h, x, h0, w_ih, w_hh, b_ih, b_hh, relu):
     """Fill h: (T, N, H)."""
-    w, b = _joined(w_ih, w_hh), _sum(b_ih, b_hh)
+    w, b = _joined(w_ih, w_hh), b_ih + b_hh
     rows = _rows_of_a_block(len(h0), w_ih.shape[1] + w_hh.shape[1], len(w_ih))
     _rnn_forward(-(-len(h0) // rows), rows, h, x, h0, w, b, relu)
 
