@@ -58,4 +58,14 @@ class OnHost:
     """The eager implementation runs between two compiled parts, although there is a reference."""
 
 
-Lowering = Elementwise | Sum | Kernel | Pieces | OnHost
+@dataclass(frozen=True)
+class Fill:
+    """Of what has no arguments, random draws for one: it runs on the host, before the compiled parts.
+
+    ``prepare(out, **params)`` is called once, and returns what writes into `out`, when it is called at each step.
+    """
+
+    prepare: Callable[..., Callable[[], Any]]
+
+
+Lowering = Elementwise | Sum | Kernel | Pieces | Fill | OnHost

@@ -1,24 +1,37 @@
 """Explicit randomness: a generator whose draws are recorded like any other operation."""
 
+import functools
+
 import numpy as np
 
 from minigan.domains import Domain
 from minigan.engine import modes, primitive
 from minigan.kernels import normals
+from minigan.lowerings import Fill
 
 _NOTHING_TO_CHECK = Domain(
     lambda rng, side: ((), {"generator": rng, "shape": (side,), "dtype": np.dtype("f8")}), order=0
 )
 
 
-@primitive(vjp=(), domain=_NOTHING_TO_CHECK, name="random_normal")
+def _fill_normal(out, *, generator, shape, dtype):
+    if dtype == np.float32:
+        return normals.filler(generator, out)
+    return functools.partial(generator.standard_normal, dtype=dtype, out=out)
+
+
+def _fill_uniform(out, *, generator, shape, dtype):
+    return functools.partial(generator.random, dtype=dtype, out=out)
+
+
+@primitive(vjp=(), domain=_NOTHING_TO_CHECK, name="random_normal", lowering=Fill(_fill_normal))
 def _normal(*, generator, shape, dtype):
     if dtype == np.float32:
         return normals.standard_normal(generator, shape)
     return generator.standard_normal(shape, dtype=dtype)
 
 
-@primitive(vjp=(), domain=_NOTHING_TO_CHECK, name="random_uniform")
+@primitive(vjp=(), domain=_NOTHING_TO_CHECK, name="random_uniform", lowering=Fill(_fill_uniform))
 def _uniform(*, generator, shape, dtype):
     return generator.random(shape, dtype=dtype)
 

@@ -9,7 +9,7 @@ import numpy as np
 
 from minigan.compiler.program import Equation, Program
 from minigan.compiler.trace import memory_of, trace_reference
-from minigan.lowerings import Elementwise, Kernel, OnHost, Pieces, Sum
+from minigan.lowerings import Elementwise, Fill, Kernel, OnHost, Pieces, Sum
 
 
 def lowering_of(equation):
@@ -20,7 +20,7 @@ def lowering_of(equation):
         return OnHost
     if isinstance(lowering, Pieces) and not lowering.takes(*given, **equation.params):
         return OnHost
-    return OnHost if lowering is None else lowering
+    return OnHost if lowering is None or isinstance(lowering, Fill) else lowering
 
 
 def is_view(equation):

@@ -1,7 +1,5 @@
 """Places: where a compiled step finds its arguments and leaves its results."""
 
-import operator
-
 import numpy as np
 
 from minigan.compiler.trace import memory_of
@@ -36,7 +34,7 @@ class Places:
         self.inputs = [(cell, _among(self.homes, cell)) for cell in inputs]
         self.new = [home for home in self.homes if not _among(inputs, home)]
         self.results = [
-            (cell, self.look(cell), _among(self.new, cell) and not _among(results[:i], cell))
+            (cell, self.where(cell), _among(self.new, cell) and not _among(results[:i], cell))
             for i, cell in enumerate(results)
         ]
 
@@ -53,17 +51,18 @@ class Places:
 
     def returned(self, memory):
         """Yield the results as arrays that are the caller's alone."""
-        for cell, look, is_new in self.results:
-            found = cell if look is None else look(memory)
+        for cell, where, is_new in self.results:
+            if where is None:
+                yield cell.copy()
+                continue
+            home, offset = memory[where[0]], where[1]
+            found = home if is_new else np.ndarray(cell.shape, cell.dtype, home, offset, cell.strides)
             yield found if is_new else found.copy()
 
-    def look(self, array):
-        """Return a function from `memory` to what `array` is in it; None if that is always the same array."""
+    def where(self, array):
+        """Return (k, bytes from the start of the k-th home) for an array that is in a home; None for others."""
         k = next((k for k, home in enumerate(self.homes) if np.may_share_memory(array, home)), None)
-        if k is None or array is self.homes[k]:
-            return None if k is None else operator.itemgetter(k)
-        offset = array.ctypes.data - self.homes[k].ctypes.data
-        return lambda memory: np.ndarray(array.shape, array.dtype, memory[k], offset, array.strides)
+        return None if k is None else (k, array.ctypes.data - self.homes[k].ctypes.data)
 
 
 def _among(arrays, array):

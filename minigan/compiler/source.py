@@ -16,6 +16,7 @@ HEAD = '''"""{title}"""
 from numba import boolean, float32, float64, int8, int16, int32, int64, uint8, uint16, uint32, uint64
 from numpy import inf, nan
 
+from minigan.kernels.arrays import array
 from minigan.kernels.elementwise import {functions}
 from minigan.kernels.jit import inner, njit
 {imports}'''
@@ -29,7 +30,8 @@ class Source:
     ----------
     text : str
     actions : list
-        In order: a pair (name of a function in the text, its arguments), or an equation that runs on the host.
+        In order: a pair (name of a function in the text, the arrays whose addresses it takes), or an equation that
+        runs on the host.
     layout : Layout
     products : list of (out, x, y)
         The arrays of all matrix products: what the step cannot do without.
@@ -149,9 +151,12 @@ class Source:
         calls = [line for line in self.lines if not line.lstrip().startswith("#")]
         if calls:
             name = f"part{len(self.parts) + 1}"
-            parameters = ", ".join(name for name, _ in self.arguments.values())
-            self.parts.append("\n".join([f"@njit\ndef {name}({parameters}):", *self.lines]))
-            self.actions.append((name, [array for _, array in self.arguments.values()]))
+            names, arrays = zip(*self.arguments.values(), strict=True)
+            known = [
+                f"    {n} = {_array_source(k, array)}" for k, (n, array) in enumerate(zip(names, arrays, strict=True))
+            ]
+            self.parts.append("\n".join([f"@njit\ndef {name}(memory):", *known, *self.lines]))
+            self.actions.append((name, arrays))
         self.lines, self.arguments, self.place = [], {}, ""
 
     def _module(self, title):
@@ -166,6 +171,13 @@ class Source:
         head = HEAD.format(title=title, functions=", ".join(used) or "exp32", imports=imports)
         kernels = [_definition(name, text) for text, name in self.kernels.items()]
         return "\n\n\n".join([head.rstrip(), *kernels, *self.parts]) + "\n"
+
+
+def _array_source(k, array):
+    """Return how the k-th array of a part is made from its address."""
+    dtype = "boolean" if array.dtype == bool else array.dtype
+    order = '"C"' if array.flags.c_contiguous else '"F"' if array.flags.f_contiguous else array.strides
+    return f"array(memory[{k}], {dtype}, {array.shape}, {order})"
 
 
 def _definition(name, text):

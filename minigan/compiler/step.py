@@ -17,6 +17,7 @@ from minigan.compiler.trace import trace
 from minigan.engine import Tensor, modes
 from minigan.errors import TraceError
 from minigan.kernels import products, threads
+from minigan.lowerings import Fill
 
 
 def compile(step):
@@ -118,10 +119,13 @@ class Version:
         threads.start()
         self.cell = self.source.layout.cell
         self.sources = [e for e in self.program.equations if not e.inputs]
-        self.draws = [_on_host(e, self.cell) for e in self.sources]
+        self.draws = [_draw(e, self.cell) for e in self.sources]
         on_host = [a for a in self.source.actions if not isinstance(a, tuple)]
         self.places = Places(self.program, self.source.layout, self.sources + on_host)
-        self.actions = [self._action(a) for a in self.source.actions]
+        self.actions = [
+            _Part(getattr(self.module, a[0]), a[1], self.places) if isinstance(a, tuple) else _on_host(a, self.cell)
+            for a in self.source.actions
+        ]
         tensors = _living(record)
         self.living = [(t, array) for t, array, _ in tensors]
         self.written = [(t._version, n) for t, _, n in tensors if n]
@@ -130,14 +134,6 @@ class Version:
         self.verified = False
         self._replay(record)
         self.program.forget()
-
-    def _action(self, action):
-        """Return (function, arguments, which of them to look up at each call) for a step of the plan."""
-        if not isinstance(action, tuple):
-            return np.errstate(all="ignore")(_on_host(action, self.cell)), [], []
-        name, arguments = action
-        looks = [(i, self.places.look(a)) for i, a in enumerate(arguments)]
-        return getattr(self.module, name), list(arguments), [(i, look) for i, look in looks if look]
 
     @staticmethod
     def _record(step, given, names):
@@ -194,15 +190,32 @@ class Version:
                     "an argument, or make it a tensor once and write to it with .assign"
                 )
         memory = self.places.memory(given)
-        for function, arguments, looks in self.actions:
-            for i, look in looks:
-                arguments[i] = look(memory)
-            function(*arguments)
-            for i, _ in looks:
-                arguments[i] = None  # the caller's memory is not kept
+        for action in self.actions:
+            action(memory)
         for version, writes in self.written:
             version[0] += writes
         return _rebuilt(self.form, map(Tensor, self.places.returned(memory)))
+
+
+class _Part:
+    """A compiled function with the table of addresses that it is called with."""
+
+    def __init__(self, function, arrays, places):
+        self.function, self.arrays = function, arrays  # which have to live as long as their addresses are known
+        self.table = np.array([array.ctypes.data for array in arrays])
+        self.moved = [(i, *where) for i, array in enumerate(arrays) if (where := places.where(array))]
+
+    def __call__(self, memory):
+        for i, k, offset in self.moved:
+            self.table[i] = memory[k].ctypes.data + offset
+        self.function(self.table)
+
+
+def _draw(equation, cell):
+    """Return a function that makes this step's random draw, or Python's numbers."""
+    if isinstance(equation.primitive.lowering, Fill):
+        return equation.primitive.lowering.prepare(cell(equation.outputs[0]), **equation.params)
+    return functools.partial(_on_host(equation, cell), None)
 
 
 def _on_host(equation, cell):
@@ -210,7 +223,8 @@ def _on_host(equation, cell):
     inputs, outputs = [cell(v) for v in equation.inputs], [cell(v) for v in equation.outputs]
     implementation = functools.partial(equation.primitive.impl, *inputs, **equation.params)
 
-    def run():
+    @np.errstate(all="ignore")
+    def run(_):
         made = implementation()
         for out, array in zip(outputs, made if isinstance(made, tuple) else (made,), strict=True):
             np.copyto(out, array)

@@ -14,6 +14,8 @@ import numpy as np
 from llvmlite import binding, ir
 from numba import types
 from numba.core import cgutils
+from numba.core.codegen import JITCodeLibrary
+from numba.core.compiler import Compiler
 from numba.core.registry import CPUDispatcher
 from numba.extending import intrinsic, overload
 
@@ -35,6 +37,8 @@ def njit(kernel=None, *, fastmath=FASTMATH, cache=True, wrapped=True, inline="ne
     if kernel is None:
         return lambda k: njit(k, fastmath=fastmath, cache=cache, wrapped=wrapped, inline=inline)
     options = FLAGS | {"no_cpython_wrapper": not wrapped, "fastmath": set(fastmath), "inline": inline}
+    if not wrapped:
+        options["pipeline_class"] = _Linking
     compiled = numba.njit(cache=cache, nogil=True, **options)(kernel)
     if cache:
         _watch_called(compiled)
@@ -44,11 +48,41 @@ def njit(kernel=None, *, fastmath=FASTMATH, cache=True, wrapped=True, inline="ne
 
 
 def inner(function=None, **options):
-    """Compile what other kernels call, without the code that takes Python's objects apart for it.
+    """Compile what other kernels call: no machine code of its own, and none that takes Python's objects apart for it.
 
-    Numba would write that for each function, and a small one would take twice as long to compile.
+    Numba would write both for each function, and a small one would take three times as long to compile.
     """
     return njit(function, wrapped=False, **options)
+
+
+class _Linked(JITCodeLibrary):
+    """The code of a function that only others call: it becomes a part of theirs, and only they are machine code."""
+
+    codegen = property(lambda self: self)  # asked for `set_env` by whoever wants to run the function
+
+    def set_env(self, name, env):
+        """Do nothing: whoever is entered from Python has what a function may need of Python."""
+
+    def get_pointer_to_function(self, name):
+        """Return 0: there is none."""
+        return 0
+
+    def _finalize_final_module(self):
+        self._finalize_dynamic_globals()
+        self._finalized = True
+
+    def serialize_using_object_code(self):
+        """Return what Numba keeps on disk: what callers take in."""
+        return self.name, "bitcode", self._get_module_for_linking().as_bitcode()
+
+
+class _Linking(Compiler):
+    """Numba's compiler, into a `_Linked`."""
+
+    def compile_extra(self, func):
+        """Compile a Python function."""
+        self.state.library = _Linked(self.state.targetctx.codegen(), func.__qualname__)
+        return super().compile_extra(func)
 
 
 class _Inner(CPUDispatcher):

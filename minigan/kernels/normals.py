@@ -35,6 +35,7 @@ from minigan.kernels.jit import inner, njit
 R = 3.6541528853610088  # where the tail begins, so that 256 layers of equal area cover everything
 MULTIPLIER = 2549297995355413924 << 64 | 4865540595714422341  # of PCG64
 FEWEST = 256  # numbers: for fewer, NumPy's call is the shorter one
+MANY = 100_000  # numbers: NumPy draws the first ones of a process, which need not wait for the compiler
 
 
 def _layers():
@@ -56,11 +57,36 @@ WIDTH, INSIDE, HEIGHT = _layers()
 
 def standard_normal(generator, shape):
     """Return what ``generator.standard_normal(shape, dtype=np.float32)`` returns, and leave it in the same state."""
-    source, out = generator.bit_generator, np.empty(shape, np.float32)
-    if type(source) is not np.random.PCG64 or out.size < FEWEST or not is_numpys():
-        return generator.standard_normal(shape, dtype=np.float32)
-    _draw(source, out)
+    out = np.empty(shape, np.float32)
+    filler(generator, out)()
     return out
+
+
+def filler(generator, out):
+    """Return a function that fills `out` with the generator's next numbers at each call."""
+    source, flat = generator.bit_generator, out.reshape(-1)
+    by_numpy = functools.partial(generator.standard_normal, dtype=np.float32, out=flat)
+    if type(source) is not np.random.PCG64 or out.size < FEWEST:
+        return by_numpy
+    ours = functools.partial(_draw, source, flat, *_addresses(source))
+
+    def fill():
+        if _has_drawn(out.size) and is_numpys():
+            ours()
+        else:
+            by_numpy()
+
+    return fill
+
+
+_drawn = 0  # numbers in this process
+
+
+def _has_drawn(size):
+    """Count `size` more numbers; return whether there have been so many that it pays to compile for them."""
+    global _drawn
+    _drawn += size
+    return _drawn > MANY
 
 
 @functools.cache
@@ -70,16 +96,20 @@ def is_numpys():
         return False
     ours, theirs = np.random.PCG64(0), np.random.PCG64(0)
     out = np.empty(10_001, np.float32)
-    _draw(ours, out)
+    _draw(ours, out, *_addresses(ours))
     same = np.array_equal(out, np.random.Generator(theirs).standard_normal(out.size, dtype=np.float32))
     return same and ours.state == theirs.state
 
 
-def _draw(source, out):
-    """Fill `out` from a PCG64."""
+def _addresses(source):
+    """Return where a PCG64 has its state, and the bits it has left over; they stay there as long as it lives."""
     address = source.ctypes.state_address  # of struct {uint128 *state; int has_uint32; uint32 uinteger;}
+    return ctypes.c_uint64.from_address(address).value, address + 8
+
+
+def _draw(source, out, state, spare):
     with source.lock:
-        _fill(out.reshape(-1), ctypes.c_uint64.from_address(address).value, address + 8)
+        _fill(out, state, spare)
 
 
 @intrinsic(prefer_literal=True)

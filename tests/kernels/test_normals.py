@@ -23,6 +23,11 @@ DRAWS = st.lists(
 )
 
 
+@pytest.fixture(autouse=True)
+def _from_the_first_number_on(monkeypatch):
+    monkeypatch.setattr(normals, "MANY", 0)
+
+
 def _twins(seed):
     return np.random.default_rng(seed), np.random.default_rng(seed)
 
@@ -91,12 +96,27 @@ def test_other_generators_draw_themselves(source):
 
 def test_where_it_differs_from_numpy_it_is_not_used(monkeypatch):
     normals.is_numpys.cache_clear()
-    monkeypatch.setattr(normals, "_draw", lambda source, out: out.fill(0))
+    monkeypatch.setattr(normals, "_draw", lambda source, out, *addresses: out.fill(0))
     try:
         assert not normals.is_numpys()
         assert np.std(normals.standard_normal(np.random.default_rng(0), 1000)) > 0.9
     finally:
         normals.is_numpys.cache_clear()
+
+
+@needs_ours
+def test_numpy_draws_the_first_numbers_of_a_process(monkeypatch):
+    """The two go on in one stream, and nothing is compiled for a few numbers."""
+    assert normals.is_numpys()  # tried now, so that it is not counted below
+    used = []
+    draw = normals._draw
+    monkeypatch.setattr(normals, "_draw", lambda *arguments: (used.append(len(arguments[1])), draw(*arguments)))
+    monkeypatch.setattr(normals, "MANY", 1000)
+    monkeypatch.setattr(normals, "_drawn", 0)
+    ours, numpys = _twins(8)
+    for _ in range(5):
+        assert np.array_equal(normals.standard_normal(ours, 400), numpys.standard_normal(400, dtype=np.float32))
+    assert used == [400] * 3
 
 
 @pytest.mark.parametrize("shape", [(), (300,), (20, 30), (0, 5)])
