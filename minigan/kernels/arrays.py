@@ -57,4 +57,4 @@ def _adjoining(builder, lengths, size, layout):
     return steps if layout == "F" else steps[::-1]
 
 
-array = in_python if numba.config.DISABLE_JIT else _compiled
+array = in_python if getattr(numba.config, "DISABLE_JIT", False) else _compiled

@@ -3,11 +3,14 @@
 import math
 
 import numpy as np
+from llvmlite import ir
 from numba import types
-from numba.extending import overload
+from numba.core import cgutils
+from numba.extending import intrinsic, overload
 
 from minigan.kernels import threads, tiles
-from minigan.kernels.jit import AVX512, FLAGS, inner, njit
+from minigan.kernels.arrays import array
+from minigan.kernels.jit import AVX512, FLAGS, compiled_apart, inner, njit
 
 SMALL = 10**6  # multiplications: up to here, OpenBLAS, for AVX-512, multiplies without rearranging its operands first
 FEWEST = 2**18  # multiplications from which on the tiles are ahead: below, a call costs more than it brings
@@ -24,10 +27,11 @@ def multiply(out, x, y):
 @overload(multiply, jit_options=FLAGS)
 def _(out, x, y):
     def by_tiles(out, x, y):
+        told = (*x.shape, y.shape[1], *tiles.at(out)[:2], *tiles.at(x), *tiles.at(y))
         if _large(x.size, y.shape[1]):
-            tiles.product((*x.shape, y.shape[1]), tiles.at(out), tiles.at(x), tiles.at(y))
+            tiles.product(told)
         else:
-            np.dot(x, y, out)
+            _of_blas(told)
 
     def by_blas(out, x, y):
         np.dot(x, y, out)
@@ -103,6 +107,61 @@ def _(out_x, out_h, sum_a, sum_b, a, b, x, h, h0):
             _by_products(out_x, out_h, sum_a, sum_b, a, b, x, h, h0)
 
     return by_tiles if AVX512 and a.dtype == types.float32 else outer_sums
+
+
+# -- BLAS by addresses ------------------------------------------------------------------------------------------------
+
+
+def _called(name, *kinds):
+    """Return a function of BLAS, as Numba makes it known to compiled code: `kinds` are the types of its arguments."""
+
+    @intrinsic
+    def call(typing, arguments):
+        def generate(context, builder, signature, values):
+            numbers = map(context.get_value_type, kinds)
+            kind = ir.FunctionType(ir.IntType(32), list(numbers))
+            function = cgutils.get_or_insert_function(builder.module, kind, name)
+            given = cgutils.unpack_tuple(builder, values[0])
+            given = map(context.cast, [builder] * len(kinds), given, arguments.types, kinds)
+            return builder.call(function, list(given))
+
+        return types.int32(arguments), generate
+
+    return call
+
+
+_LETTER, _NUMBER = types.int8, types.intp
+_gemm = _called("numba_xxgemm", *[_LETTER] * 3, *[_NUMBER] * 11)
+_gemv = _called("numba_xxgemv", *[_LETTER] * 2, *[_NUMBER] * 8)
+_dot = _called("numba_xxdot", *[_LETTER] * 2, *[_NUMBER] * 4)
+_SINGLE, _AS_IT_IS, _TURNED = map(ord, "snt")
+_FACTORS = np.array([1, 0], np.float32)  # of the product, and of what there is already
+
+
+@compiled_apart(11)
+def _of_blas(N, K, M, c, c_row, a, a_row, a_column, b, b_row, b_column):
+    """C = A B, told as to `tiles.product`, of matrices without gaps: compiled once, where ``np.dot`` is for each order.
+
+    BLAS counts columns first, so it is told C' = B' A'. Vectors have functions of their own, which are faster.
+    """
+    a_in_rows, b_in_rows = a_column == tiles.BYTES or K == 1, b_column == tiles.BYTES or M == 1
+    a_step, b_step = K if a_in_rows else N, M if b_in_rows else K
+    one = np.intp(_FACTORS.ctypes.data)
+    none = one + tiles.BYTES
+    if N * K * M == 0:
+        array(c, types.float32, (N * M,), "C")[:] = 0
+    elif N == 1 and M == 1:
+        _dot((_SINGLE, 0, K, a, b, c))
+    elif M == 1:
+        _gemv((_SINGLE, _TURNED if a_in_rows else _AS_IT_IS, a_step, N * K // a_step, one, a, a_step, b, none, c))
+    elif N == 1:
+        _gemv((_SINGLE, _AS_IT_IS if b_in_rows else _TURNED, b_step, K * M // b_step, one, b, b_step, a, none, c))
+    else:
+        turned = (_AS_IT_IS if b_in_rows else _TURNED), (_AS_IT_IS if a_in_rows else _TURNED)
+        _gemm((_SINGLE, *turned, M, N, K, one, b, b_step, a, a_step, none, c, M))
+
+
+# -- for steps, and for eager products ---------------------------------------------------------------------------------
 
 
 @inner(inline="always")

@@ -247,21 +247,6 @@ def aligned(size, dtype):
 
 
 @inner
-def product(sizes, c, a, b):
-    """C = A B, (N, M) from (N, K) and (K, M): the sizes N, K, M, and of each matrix its address and strides in bytes.
-
-    The elements of a row of C adjoin; in A and B, or of a column. What is told are numbers, and no arrays: so this and
-    all that it calls is compiled once, whatever order the matrices are in.
-    """
-    N, _, M = sizes
-    turn = N > ROWS and a[2] % 512 == 0  # rows compete for the same few places of a cache: bring them closer
-    columns = M if turn else COLUMNS
-    across = -(-M // columns)
-    rows = half(N, LANES if turn else ROWS) if across < ENOUGH else N
-    _share(-(-N // rows) * across, rows, columns, turn, sizes, c, a, b)
-
-
-@inner
 def half(rows, unit):
     """Return how many rows a thread takes, a multiple of a unit: all, where nobody helps or there are few."""
     return -(-rows // (2 * unit)) * unit if rows >= 2 * FEWEST_ROWS and look(HELPERS) else rows
@@ -309,6 +294,21 @@ def _strips(sizes, c, a, b, ordered, add):
 
 
 _share = share(_part)
+
+
+@compiled_apart(11)
+def product(N, K, M, c, c_row, a, a_row, a_column, b, b_row, b_column):
+    """C = A B, (N, M) from (N, K) and (K, M): of each matrix the address, and from one element to the next in bytes.
+
+    The elements of a row of C adjoin; in A and B, or of a column. What is told are numbers, and no arrays: so this is
+    compiled once, whatever order the matrices are in.
+    """
+    turn = N > ROWS and a_column % 512 == 0  # rows compete for the same few places of a cache: bring them closer
+    columns = M if turn else COLUMNS
+    across = -(-M // columns)
+    rows = half(N, LANES if turn else ROWS) if across < ENOUGH else N
+    matrices = (c, c_row), (a, a_row, a_column), (b, b_row, b_column)
+    _share(-(-N // rows) * across, rows, columns, turn, (N, K, M), *matrices)
 
 
 @inner

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from minigan.kernels import recurrent, threads, tiles
+from minigan.kernels import products, recurrent, threads, tiles
 from minigan.kernels.jit import AVX512, njit
 from minigan.kernels.products import FEWEST, matmul, multiply, prepared, product
 
@@ -20,7 +20,7 @@ def _matrix(rng, shape, order):
 
 @njit(cache=False)
 def _by_tiles(out, x, y):
-    tiles.product((*x.shape, y.shape[1]), tiles.at(out), tiles.at(x), tiles.at(y))
+    tiles.product((*x.shape, y.shape[1], *tiles.at(out)[:2], *tiles.at(x), *tiles.at(y)))
 
 
 @needs_tiles
@@ -33,6 +33,29 @@ def test_tiles_multiply_as_numpy_does(N, K, M, orders, seed):
     assert np.isnan(frame[[0, -1]]).all()  # nothing is written beside the product
     exact, most = x.astype(np.float64) @ y, np.abs(x).astype(np.float64) @ np.abs(y)
     assert (np.abs(frame[1:-1] - exact) <= 2**-24 * (K + 2) * most).all()  # Higham, 2002, section 3.5
+
+
+@njit(cache=False)
+def _by_blas(out, x, y):
+    products._of_blas((*x.shape, y.shape[1], *tiles.at(out)[:2], *tiles.at(x), *tiles.at(y)))
+
+
+@njit(cache=False)
+def _by_numba(out, x, y):
+    np.dot(x, y, out)
+
+
+@needs_tiles
+@given(*[st.integers(0, 9)] * 3, st.sampled_from(["CC", "CF", "FC", "FF"]), st.integers(0, 2**32 - 1))
+def test_blas_by_addresses_gives_the_bits_of_blas(N, K, M, orders, seed):
+    """For vectors and matrices without elements, too; nothing is written beside the product."""
+    rng = np.random.default_rng(seed)
+    x, y = _matrix(rng, (N, K), orders[0]), _matrix(rng, (K, M), orders[1])
+    frame, expected = np.full((N + 2, M), np.nan, np.float32), np.empty((N, M), np.float32)
+    _by_blas(frame[1:-1], x, y)
+    _by_numba(expected, x, y)
+    assert np.isnan(frame[[0, -1]]).all()
+    np.testing.assert_array_equal(frame[1:-1], expected)
 
 
 @needs_tiles
