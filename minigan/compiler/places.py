@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from minigan.compiler.trace import memory_of
+from minigan.compiler.layout import empty, is_whole
 
 LARGE = 2**16  # bytes: below, a copy is cheaper than to make an array anew at each call, which takes a microsecond
 
@@ -28,8 +28,11 @@ class Places:
         computed = [layout.root.get(v, v).kind == "result" for v in program.results]
         self.homes = []  # arrays of the program whose place others take
         for cell in [*inputs, *(cell for cell, new in zip(results, computed, strict=True) if new)]:
-            alone = cell.flags.c_contiguous and cell.nbytes == memory_of(cell).nbytes
-            if alone and cell.nbytes >= LARGE and not any(np.may_share_memory(cell, a) for a in [*held, *self.homes]):
+            if (
+                is_whole(cell)
+                and cell.nbytes >= LARGE
+                and not any(np.may_share_memory(cell, a) for a in [*held, *self.homes])
+            ):
                 self.homes.append(cell)
         self.inputs = [(cell, _among(self.homes, cell)) for cell in inputs]
         self.new = [home for home in self.homes if not _among(inputs, home)]
@@ -47,7 +50,7 @@ class Places:
                 np.copyto(cell, argument._data)
             if is_home:
                 memory.append(argument._data if in_place else cell)
-        return memory + [np.empty_like(home) for home in self.new]
+        return memory + [empty(home.shape, home.dtype) for home in self.new]
 
     def returned(self, memory):
         """Yield the results as arrays that are the caller's alone."""

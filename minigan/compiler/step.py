@@ -76,7 +76,7 @@ class CompiledStep:
     def __call__(self, *arguments):
         given = [a if isinstance(a, Tensor) else engine.tensor(np.asarray(a)) for a in arguments]
         numbers, training = self.surroundings.state()
-        key = (*[(a.shape, a.dtype) for a in given], modes.default_dtype, *numbers, *training)
+        key = (*[(a._data.shape, a._data.dtype) for a in given], modes.default_dtype, *numbers, *training)
         version = self.versions.get(key)
         if version is None or not version.is_current():
             version = self.versions[key] = Version(self.step, given, self.surroundings.names(given))

@@ -68,11 +68,11 @@ def filler(generator, out):
     by_numpy = functools.partial(generator.standard_normal, dtype=np.float32, out=flat)
     if type(source) is not np.random.PCG64 or out.size < FEWEST:
         return by_numpy
-    ours = functools.partial(_draw, source, flat, *_addresses(source))
+    size, addresses = out.size, _addresses(source)
 
     def fill():
-        if _has_drawn(out.size) and is_numpys():
-            ours()
+        if _has_drawn(size) and is_numpys():
+            _draw(source, flat, *addresses)
         else:
             by_numpy()
 

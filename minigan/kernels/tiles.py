@@ -275,7 +275,8 @@ def _part(part, rows, columns, turn, sizes, c, a, b):
 @inner
 def _room(rows):
     """Return memory for a strip of B in order, and for 128 k of some rows of A."""
-    return aligned(DEPTH * COLUMNS, np.float32), np.empty((rows, DEPTH + LANES), np.float32)  # wider: nothing competes
+    width = DEPTH + LANES  # wider: nothing competes
+    return aligned(DEPTH * COLUMNS, np.float32), aligned(rows * width, np.float32).reshape(rows, width)
 
 
 @inner

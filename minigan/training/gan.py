@@ -181,11 +181,12 @@ class GAN(Players):
         d_moves, g_moves = schedules.movers(
             self.step, freeze_g_until=config.freeze_g_until, freeze_d_from=config.freeze_d_from
         )
-        eager, compiled = {
-            (True, True): (self._step, self._compiled_step),
-            (True, False): (self._d_only, self._compiled_d_only),
-            (False, True): (self._g_only, self._compiled_g_only),
-        }[d_moves, g_moves]
+        if d_moves and g_moves:
+            eager, compiled = self._step, self._compiled_step
+        elif d_moves:
+            eager, compiled = self._d_only, self._compiled_d_only
+        else:
+            eager, compiled = self._g_only, self._compiled_g_only
         if d_moves:
             for batch in real[:-1]:
                 (self._compiled_d_only if self.compiles else self._d_only)(batch, *numbers)
