@@ -14,6 +14,7 @@ from minigan.kernels.jit import AVX512, FLAGS, compiled_apart, inner, njit
 
 SMALL = 10**6  # multiplications: up to here, OpenBLAS, for AVX-512, multiplies without rearranging its operands first
 FEWEST = 2**18  # multiplications from which on the tiles are ahead: below, a call costs more than it brings
+FEWEST_TURNED = 2**13  # the same of x W', as dense layers have it: BLAS takes half as long again for it
 
 
 def multiply(out, x, y):
@@ -28,7 +29,7 @@ def multiply(out, x, y):
 def _(out, x, y):
     def by_tiles(out, x, y):
         told = (*x.shape, y.shape[1], *tiles.at(out)[:2], *tiles.at(x), *tiles.at(y))
-        if _large(x.size, y.shape[1]):
+        if x.size * y.shape[1] >= fewest and y.shape[1] >= narrowest:
             tiles.product(told)
         else:
             _of_blas(told)
@@ -38,6 +39,8 @@ def _(out, x, y):
 
     if y.ndim == 3:
         return lambda out, x, y: tiles.by_strips(out, x, y)
+    turned = x.layout == "C" and y.layout == "F"
+    fewest, narrowest = (FEWEST_TURNED, tiles.LANES) if turned else (FEWEST, tiles.COLUMNS // 2)
     in_order = out.layout == "C" and x.layout in "CF" and y.layout in "CF"
     return by_tiles if AVX512 and in_order and out.dtype == types.float32 else by_blas
 
@@ -65,7 +68,7 @@ def _(y):
 
 @inner
 def _large(size, columns):
-    """Return whether the tiles multiply x, of this size, by y, of so many columns, faster than BLAS does."""
+    """Return whether the tiles multiply x, of this size, by y, in C order and of so many columns, faster than BLAS."""
     return size * columns >= FEWEST and 2 * columns >= tiles.COLUMNS
 
 

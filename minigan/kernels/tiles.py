@@ -32,6 +32,7 @@ LANES = 16  # numbers in a register
 ROWS, COLUMNS = 6, 64  # of a tile: 6 x 4 registers for C, 4 for B, of the 32 that there are
 FEWEST_ROWS = 48  # that one thread takes, where rows are shared: it brings all of B into order for them
 ENOUGH = 8  # strips of columns, for threads to share these alone: then nobody brings the same of B into order twice
+SHARED = 2**18  # multiplications: fewer of them are done before another thread has come
 DEPTH = 128  # of a strip of B, 128 x 64 numbers or 32 kB: two thirds of the fastest cache
 BYTES = 4  # of a number
 
@@ -305,9 +306,10 @@ def product(N, K, M, c, c_row, a, a_row, a_column, b, b_row, b_column):
     compiled once, whatever order the matrices are in.
     """
     turn = N > ROWS and a_column % 512 == 0  # rows compete for the same few places of a cache: bring them closer
-    columns = M if turn else COLUMNS
+    alone = N * K * M < SHARED
+    columns = M if turn or alone else COLUMNS
     across = -(-M // columns)
-    rows = half(N, LANES if turn else ROWS) if across < ENOUGH else N
+    rows = N if alone or across >= ENOUGH else half(N, LANES if turn else ROWS)
     matrices = (c, c_row), (a, a_row, a_column), (b, b_row, b_column)
     _share(-(-N // rows) * across, rows, columns, turn, (N, K, M), *matrices)
 
