@@ -8,7 +8,7 @@ functions of functions on it: `grad`, `vjp`, `jvp`, `hvp`.
 from minigan.engine.modes import default_dtype, detect_anomaly, enable_grad, modes, no_grad, unfused
 from minigan.engine.primitive import REGISTRY, Node, Primitive, bind, primitive
 from minigan.engine.recording import Recording, recording
-from minigan.engine.tensor import Tensor, as_tensor, tensor
+from minigan.engine.tensor import Tensor, as_tensor, constant, tensor
 
 __all__ = [
     "REGISTRY",
@@ -18,6 +18,7 @@ __all__ = [
     "Tensor",
     "as_tensor",
     "bind",
+    "constant",
     "default_dtype",
     "detect_anomaly",
     "enable_grad",

@@ -69,7 +69,7 @@ def conform(cotangent: Any, primal: Tensor, name: str) -> Tensor:
         raise TypeError(
             f"the rule of '{name}' returned {type(cotangent).__name__}, expected a Tensor: write it with mg"
         )
-    if cotangent.shape != primal.shape:
+    if cotangent._data.shape != primal._data.shape:
         extra = cotangent.ndim - primal.ndim
         try:
             repeated = [i + extra for i, n in enumerate(primal.shape) if n == 1 and cotangent.shape[i + extra] != 1]
@@ -79,4 +79,4 @@ def conform(cotangent: Any, primal: Tensor, name: str) -> Tensor:
                 f"the rule of '{name}' returned a cotangent of shape {cotangent.shape} for an input of shape "
                 f"{primal.shape}: expected that shape, or one that it broadcasts to"
             ) from error
-    return cotangent if cotangent.dtype == primal.dtype else cotangent.astype(primal.dtype)
+    return cotangent if cotangent._data.dtype == primal._data.dtype else cotangent.astype(primal.dtype)

@@ -188,8 +188,9 @@ def _record(primitive: Primitive, args: tuple[Tensor, ...], params: dict[str, An
             break
     else:
         return
-    if any(out._data.dtype.kind != "f" for out in outs):
-        return
+    for out in outs:
+        if out._data.dtype.kind != "f":
+            return
     versions = [x._version for x in args] + [out._version for out in outs]
     node = Node(primitive, args, params, [out._data for out in outs], versions)
     for i, out in enumerate(outs):

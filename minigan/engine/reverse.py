@@ -40,7 +40,8 @@ def pull_back(
     list of Tensor or None
         None where no path leads from a root to that target.
     """
-    wanted = {place(t, stop) for t in targets}
+    places = [place(t, stop) for t in targets]
+    wanted = set(places)
     leading, passed = _towards(targets, order, stop)
     cotangents: Cotangents = {}
     found: Cotangents = {}
@@ -57,7 +58,7 @@ def pull_back(
                 _apply_rules(node, g, leading, cotangents, stop)
             if not retain_graph:
                 node.free()
-    return [found.get(p, cotangents.get(p)) for p in (place(t, stop) for t in targets)]
+    return [found.get(p, cotangents.get(p)) for p in places]
 
 
 def _towards(targets: Iterable[Tensor], order: list[Node], stop: Stop) -> tuple[set[Any], set[Node]]:

@@ -14,6 +14,8 @@ def plain(*arrays, at_least=np.bool_):
     """
     threads.start()
     dtype = arrays[0].dtype
-    if dtype not in PRECISIONS or any(a.dtype != dtype for a in arrays):
-        dtype = np.result_type(*arrays, at_least)
+    for a in arrays:
+        if a.dtype != dtype or dtype not in PRECISIONS:
+            dtype = np.result_type(*arrays, at_least)
+            break
     return [a if a.dtype == dtype and a.flags.carray else np.require(a, dtype, "CAW") for a in arrays]

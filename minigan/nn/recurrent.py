@@ -5,7 +5,7 @@ import math
 import numpy as np
 
 from minigan import ops, random
-from minigan.engine import as_tensor, modes
+from minigan.engine import Tensor, as_tensor, constant, modes
 from minigan.errors import ConfigError, ShapeError
 from minigan.nn import init
 from minigan.nn.module import Module, Parameter
@@ -79,7 +79,8 @@ class _Recurrent(Module):
     def _initial(self, states, batch):
         shape = (self.num_layers, batch, self.hidden_size)
         if states is None:
-            return [np.zeros(shape, self.weight_hh_l0.dtype)] * self.states
+            zero = constant(Tensor(np.zeros(shape[1:], self.weight_hh_l0.dtype)), 0)
+            return [[zero] * self.num_layers] * self.states
         states = [as_tensor(s) for s in states]
         for name, state in zip(("h0", "c0"), states, strict=False):
             if state.shape != shape:
