@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 import minigan as mg
+from minigan.compiler.layout import LINE, empty, is_whole
 from minigan.compiler.places import LARGE
 
 ROWS = LARGE // 4 // 64  # of 64 numbers: large enough to stay where it is
@@ -134,3 +135,24 @@ def test_parameters_that_are_returned_stay_the_networks_own():
         np.testing.assert_allclose(copy.numpy(), PLAIN - 0.1 * k, rtol=1e-4, atol=1e-5)
         np.testing.assert_array_equal(gradient.numpy(), 1)
         assert not np.shares_memory(copy.numpy(), w.numpy())
+
+
+def test_memory_of_a_step_begins_on_cache_lines():
+    compiled = mg.compile(lambda x: mg.tanh(x @ x.T) + mg.tanh(x).sum())
+    compiled(mg.tensor(PLAIN[:30]))
+    cells = [c for v, c in compiled.last.source.layout.cells.items() if v.kind in ("input", "result")]
+    assert len(cells) > 3
+    assert not any(c.ctypes.data % LINE for c in cells if c.base is not None and is_whole(c))
+    assert sum(map(is_whole, cells)) > 2
+
+
+@pytest.mark.parametrize("shape", [(), (3,), (4, 16), (0, 5)])
+def test_a_part_is_not_the_whole(shape):
+    whole = empty(shape, np.dtype(np.float32))
+    assert whole.shape == shape
+    assert not whole.ctypes.data % LINE
+    assert is_whole(whole)
+    assert is_whole(whole.reshape(-1))
+    if whole.size:
+        assert not is_whole(whole.reshape(-1)[1:])
+        assert not is_whole(whole.reshape(-1)[:-1])

@@ -69,3 +69,28 @@ def test_python_may_call_an_inner_function_too():
     assert kernel(4) == 18
     assert [two_more(4), two_more(0.5)] == [6, 2.5]
     assert len(two_more.overloads) == 1  # without the code for Python, which would end in a crash here
+
+
+def test_an_inner_function_on_disk_becomes_a_part_of_another_kernel(tmp_path):
+    """It is kept without machine code: what a kernel takes in must be there all the same."""
+    file = tmp_path / "inner_on_disk.py"
+    file.write_text(
+        "import numpy as np\nfrom minigan.kernels.jit import inner, njit\n\n\n"
+        "@inner\ndef norm(x):\n    return np.sqrt(np.sum(x * x))\n\n\n"
+        "@njit(cache=False)\ndef once(x):\n    return norm(x)\n\n\n"
+        "@njit(cache=False)\ndef twice(x):\n    return 2 * norm(x)\n"
+    )
+
+    def load():
+        spec = importlib.util.spec_from_file_location("inner_on_disk", file)
+        module = importlib.util.module_from_spec(spec)
+        spec.loader.exec_module(module)
+        return module
+
+    x, first, second = np.array([3.0, 4.0]), load(), load()
+    assert first.once(x) == 5
+    assert second.twice(x) == 10
+    assert [sum(m.norm.stats.cache_hits.values()) for m in (first, second)] == [0, 1]
+    assert second.norm(x) == 5
+    (compiled,) = second.norm.overloads.values()
+    assert compiled.library.get_pointer_to_function(compiled.fndesc.llvm_cpython_wrapper_name) == 0
