@@ -216,17 +216,9 @@ def _sigmoid64(x, out):
 
 
 def leaky_relu(x, slope):
-    """x where x > 0, slope x elsewhere, of an array."""
+    """x where x > 0, slope x elsewhere, of an array: its own gate."""
     x = _floating(x)
-    out = np.empty(x.shape, x.dtype)
-    _leaky_relu(_flat(x), x.dtype.type(slope), out.reshape(-1))
-    return out
-
-
-@njit
-def _leaky_relu(x, slope, out):
-    for i in range(x.size):
-        out[i] = x[i] if x[i] > 0 else slope * x[i]
+    return gate(x, x, slope)
 
 
 def gate(g, y, slope):
@@ -251,7 +243,6 @@ def add_bias_leaky_relu(y, b, slope):
 @njit
 def _add_bias_leaky_relu(y, b, slope):
     for n in range(y.shape[0]):
-        row = y[n]
-        for o in range(row.size):
-            z = row[o] + b[o]
-            row[o] = z if z > 0 else slope * z
+        for o in range(b.size):
+            z = y[n, o] + b[o]
+            y[n, o] = z if z > 0 else slope * z

@@ -21,7 +21,7 @@ from numba.extending import intrinsic, overload
 
 from minigan.blas import NEEDED, processor_flags
 
-CALLED = [Path(__file__).parent / name for name in ("elementwise.py", "products.py", "threads.py", "tiles.py")]
+CALLED = [Path(__file__).with_name(f"{name}.py") for name in ("arrays", "elementwise", "products", "threads", "tiles")]
 AVX512 = processor_flags() >= NEEDED and not getattr(numba.config, "DISABLE_JIT", False)  # may be written for
 FASTMATH = ("nsz", "arcp", "contract", "afn")
 FLAGS: Any = {"error_model": "numpy", "no_cfunc_wrapper": True}  # of all; no kernel is called by C
