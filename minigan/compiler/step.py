@@ -132,6 +132,7 @@ class Version:
         self.captured = [(x, t._data) for t, x in record.constants if isinstance(x, np.ndarray) and x is not t._data]
         self.outline = Outline(record)
         self.verified = False
+        self.rebuilt = _rebuilder(self.form)
         self._replay(record)
         self.program.forget()
 
@@ -194,7 +195,7 @@ class Version:
             action(memory)
         for version, writes in self.written:
             version[0] += writes
-        return _rebuilt(self.form, map(Tensor, self.places.returned(memory)))
+        return self.rebuilt([Tensor(array) for array in self.places.returned(memory)])
 
 
 class _Part:
@@ -230,6 +231,13 @@ def _on_host(equation, cell):
             np.copyto(out, array)
 
     return run
+
+
+def _rebuilder(form):
+    """Return a function that nests a list of Tensors as those in `form` are."""
+    if type(form) is tuple and all(isinstance(part, Tensor) for part in form):
+        return tuple  # as most steps return them
+    return lambda tensors: _rebuilt(form, iter(tensors))
 
 
 def _rebuilt(tree, tensors):

@@ -75,6 +75,7 @@ class GAN(Players):
         self.centre, self.scale = 0.0, 1.0  # of the data: networks see (x - centre) / scale
         self.step = 0
         self.history = []
+        self._varying = [Tensor(np.zeros((), modes.default_dtype)) for _ in range(2)]  # factor and noise of a step
         self._compiled_step = compile(self._step)
         self._compiled_d_only, self._compiled_g_only = compile(self._d_only), compile(self._g_only)
         self.folder = None  # the run folder that this GAN was loaded from or last written to
@@ -177,7 +178,8 @@ class GAN(Players):
         """
         config = self.config
         self.d_optimiser.lr, self.g_optimiser.lr = self._rates()
-        numbers = [Tensor(np.array(number, modes.default_dtype)) for number in (self._factor(), self._noise())]
+        factor, noise = numbers = self._varying
+        factor._data[()], noise._data[()] = self._factor(), self._noise()
         d_moves, g_moves = schedules.movers(
             self.step, freeze_g_until=config.freeze_g_until, freeze_d_from=config.freeze_d_from
         )
