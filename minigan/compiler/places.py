@@ -57,10 +57,11 @@ class Places:
         for cell, where, is_new in self.results:
             if where is None:
                 yield cell.copy()
-                continue
-            home, offset = memory[where[0]], where[1]
-            found = home if is_new else np.ndarray(cell.shape, cell.dtype, home, offset, cell.strides)
-            yield found if is_new else found.copy()
+            elif is_new:
+                yield memory[where[0]]
+            else:
+                k, offset = where
+                yield np.ndarray(cell.shape, cell.dtype, memory[k], offset, cell.strides).copy()
 
     def where(self, array):
         """Return (k, bytes from the start of the k-th home) for an array that is in a home; None for others."""

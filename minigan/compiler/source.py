@@ -151,12 +151,10 @@ class Source:
         calls = [line for line in self.lines if not line.lstrip().startswith("#")]
         if calls:
             name = f"part{len(self.parts) + 1}"
-            names, arrays = zip(*self.arguments.values(), strict=True)
-            known = [
-                f"    {n} = {_array_source(k, array)}" for k, (n, array) in enumerate(zip(names, arrays, strict=True))
-            ]
-            self.parts.append("\n".join([f"@njit\ndef {name}(memory):", *known, *self.lines]))
-            self.actions.append((name, arrays))
+            arguments = list(self.arguments.values())
+            taken = [f"    {word} = {_array_source(k, array)}" for k, (word, array) in enumerate(arguments)]
+            self.parts.append("\n".join([f"@njit\ndef {name}(memory):", *taken, *self.lines]))
+            self.actions.append((name, [array for _, array in arguments]))
         self.lines, self.arguments, self.place = [], {}, ""
 
     def _module(self, title):

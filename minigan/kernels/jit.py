@@ -110,21 +110,31 @@ def compiled_apart(numbers):
         compiled = numba.cfunc(signature, error_model="numpy", fastmath=set(FASTMATH), cache=True)(function)
         binding.add_symbol(name, compiled.address)
 
-        @intrinsic
-        def call(typing, arguments):
-            def generate(context, builder, signature, values):
-                given = cgutils.unpack_tuple(builder, values[0])
-                given = map(context.cast, [builder] * numbers, given, arguments.types, [types.intp] * numbers)
-                kind = ir.FunctionType(ir.VoidType(), [ir.IntType(64)] * numbers)
-                builder.call(cgutils.get_or_insert_function(builder.module, kind, name), list(given))
-                return context.get_dummy_value()
-
-            return types.void(arguments), generate
-
+        call = called_by_name(name, ir.VoidType(), *[types.intp] * numbers)
         call.compiled = compiled  # which has to live as long as its address is known
         return call
 
     return declare
+
+
+def called_by_name(name, returns, *kinds):
+    """Return a function for kernels, ``f((1, 2, 3))``: C's of this name, its arguments of these types.
+
+    What it returns, in LLVM's words, is dropped.
+    """
+
+    @intrinsic
+    def call(typing, arguments):
+        def generate(context, builder, signature, values):
+            given = cgutils.unpack_tuple(builder, values[0])
+            given = map(context.cast, [builder] * len(kinds), given, arguments.types, kinds)
+            kind = ir.FunctionType(returns, list(map(context.get_value_type, kinds)))
+            builder.call(cgutils.get_or_insert_function(builder.module, kind, name), list(given))
+            return context.get_dummy_value()
+
+        return types.void(arguments), generate
+
+    return call
 
 
 def wide():

@@ -26,10 +26,11 @@ import sys
 import numba
 import numpy as np
 from llvmlite import ir
-from numba import carray, types
+from numba import types
 from numba.core import cgutils
 from numba.extending import intrinsic
 
+from minigan.kernels.arrays import array
 from minigan.kernels.jit import inner, njit
 
 R = 3.6541528853610088  # where the tail begins, so that 256 layers of equal area cover everything
@@ -112,17 +113,6 @@ def _draw(source, out, state, spare):
         _fill(out, state, spare)
 
 
-@intrinsic(prefer_literal=True)
-def _pointer(typing, address, kind):
-    """Return a pointer to numbers of a type, given their address."""
-    pointer = types.CPointer(kind.dtype)
-
-    def generate(context, builder, signature, arguments):
-        return builder.inttoptr(arguments[0], context.get_value_type(pointer))
-
-    return pointer(types.uintp, kind), generate
-
-
 def _of_libm(name, kind):
     """Return a function of the C library's mathematics, which NumPy calls: another one's last bit may differ."""
 
@@ -196,7 +186,7 @@ def _fraction(state, spare):
 @njit(fastmath=())
 def _fill(out, state, spare):
     """Fill `out`, given addresses: of s and c, as four halves; of whether 32 bits are left over, and which."""
-    state, spare = carray(_pointer(state, np.uint64), 4), carray(_pointer(spare, np.uint32), 2)
+    state, spare = array(state, types.uint64, (4,), "C"), array(spare, types.uint32, (2,), "C")
     for k in range(out.size):
         x, step, layer = _point(_bits(state, spare))
         out[k] = x if step < INSIDE[layer] else _beside(x, step, layer, state, spare)  # one in a hundred is

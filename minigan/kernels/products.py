@@ -5,12 +5,11 @@ import math
 import numpy as np
 from llvmlite import ir
 from numba import types
-from numba.core import cgutils
-from numba.extending import intrinsic, overload
+from numba.extending import overload
 
 from minigan.kernels import threads, tiles
 from minigan.kernels.arrays import array
-from minigan.kernels.jit import AVX512, FLAGS, compiled_apart, inner, njit
+from minigan.kernels.jit import AVX512, FLAGS, called_by_name, compiled_apart, inner, njit
 
 SMALL = 10**6  # multiplications: up to here, OpenBLAS, for AVX-512, multiplies without rearranging its operands first
 FEWEST = 2**18  # multiplications from which on the tiles are ahead: below, a call costs more than it brings
@@ -115,28 +114,10 @@ def _(out_x, out_h, sum_a, sum_b, a, b, x, h, h0):
 # -- BLAS by addresses ------------------------------------------------------------------------------------------------
 
 
-def _called(name, *kinds):
-    """Return a function of BLAS, as Numba makes it known to compiled code: `kinds` are the types of its arguments."""
-
-    @intrinsic
-    def call(typing, arguments):
-        def generate(context, builder, signature, values):
-            numbers = map(context.get_value_type, kinds)
-            kind = ir.FunctionType(ir.IntType(32), list(numbers))
-            function = cgutils.get_or_insert_function(builder.module, kind, name)
-            given = cgutils.unpack_tuple(builder, values[0])
-            given = map(context.cast, [builder] * len(kinds), given, arguments.types, kinds)
-            return builder.call(function, list(given))
-
-        return types.int32(arguments), generate
-
-    return call
-
-
-_LETTER, _NUMBER = types.int8, types.intp
-_gemm = _called("numba_xxgemm", *[_LETTER] * 3, *[_NUMBER] * 11)
-_gemv = _called("numba_xxgemv", *[_LETTER] * 2, *[_NUMBER] * 8)
-_dot = _called("numba_xxdot", *[_LETTER] * 2, *[_NUMBER] * 4)
+_STATUS, _LETTER, _NUMBER = ir.IntType(32), types.int8, types.intp  # BLAS as Numba makes it known to compiled code
+_gemm = called_by_name("numba_xxgemm", _STATUS, *[_LETTER] * 3, *[_NUMBER] * 11)
+_gemv = called_by_name("numba_xxgemv", _STATUS, *[_LETTER] * 2, *[_NUMBER] * 8)
+_dot = called_by_name("numba_xxdot", _STATUS, *[_LETTER] * 2, *[_NUMBER] * 4)
 _SINGLE, _AS_IT_IS, _TURNED = map(ord, "snt")
 _FACTORS = np.array([1, 0], np.float32)  # of the product, and of what there is already
 
