@@ -72,15 +72,19 @@ def _large(size, columns):
 
 
 def outer_sums(out_x, out_h, sum_a, sum_b, a, b, x, h, h0):
-    """Fill sum_k a_k x_k^T, sum_k b_k s_k^T, sum_k a_k and sum_k b_k; the rows s_k are those of h0, then of h.
+    """Fill sum a_tn x_tn^T, sum b_tn s_tn^T, sum a_tn and sum b_tn over all t and n; s_t is h_{t-1}, the first one h0.
 
-    (G, C), (G, H), (G,), (G,) from twice (K, G), (K, C), (K, H) and (N, H), all in C order; a and b may be one array.
+    (G, C), (G, H), (G,), (G,) from twice (T, N, G), (T, N, C), (T, N, H) and (N, H), all in C order; a and b may be
+    one array.
     """
+    (T, N, G), C, H = a.shape, x.shape[2], h.shape[2]
+    a, b, x = a.reshape(T * N, G), b.reshape(T * N, G), x.reshape(T * N, C)
+    before = np.empty((T * N, H), h.dtype)
+    for k in range(T * N):
+        t, n = k // N, k % N
+        for j in range(H):
+            before[k, j] = h[t - 1, n, j] if t else h0[n, j]
     multiply(out_x, a.T, x)
-    before = np.empty(h.shape, h.dtype)
-    for k in range(len(h)):
-        for j in range(h.shape[1]):
-            before[k, j] = h0[k, j] if k < len(h0) else h[k - len(h0), j]
     multiply(out_h, b.T, before)
     sum_a[:] = 0
     for k in range(len(a)):
@@ -101,7 +105,7 @@ _by_products = inner(outer_sums)
 @overload(outer_sums, jit_options=FLAGS)
 def _(out_x, out_h, sum_a, sum_b, a, b, x, h, h0):
     def by_tiles(out_x, out_h, sum_a, sum_b, a, b, x, h, h0):
-        if a.ctypes.data == b.ctypes.data and _large(a.size, x.shape[1]) and _large(a.size, h.shape[1]):
+        if a.ctypes.data == b.ctypes.data and _large(a.size, x.shape[2]) and _large(a.size, h.shape[2]):
             tiles.outer_sums(out_x, out_h, sum_a, a, x, h, h0)
             sum_b[:] = 0
             sum_b += sum_a

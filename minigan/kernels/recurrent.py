@@ -88,8 +88,17 @@ def _joined(w_ih, w_hh):
 def _put(columns, first_column, x, first):
     """Copy rows of x, from the first one on, into some columns of a wider matrix."""
     for k in range(len(columns)):
-        for j in range(x.shape[1]):
-            columns[k, first_column + j] = x[first + k, j]
+        row, of = columns[k, first_column : first_column + x.shape[1]], x[first + k]
+        for j in range(len(of)):
+            row[j] = of[j]
+
+
+@inner
+def _through_weights(dx, dh, da, db, w_x, w_h):
+    """dx_t = W_ih^T da_t, if wanted, and dh_{t-1} = W_hh^T db_t, for the rows of a block: da is still near."""
+    if dx.size:
+        multiply(dx, da, w_x)
+    multiply(dh, db, w_h)
 
 
 # -- LSTM -------------------------------------------------------------------------------------------------------------
@@ -139,21 +148,22 @@ def _lstm_forward(block, rows, h, c, gates, x, h0, c0, w, b):
 
 
 @njit
-def lstm_backward(da, dh, dc, gh, gc, gg, gates, c, c0, w_hh):
-    """Fill da: (T, N, 4H), all pre-activations' cotangents; dh, dc: (N, H), at the end those of h0 and c0.
+def lstm_backward(da, dx, dh, dc, gh, gc, gg, gates, c, c0, w_ih, w_hh):
+    """Fill da: (T, N, 4H), all pre-activations' cotangents; dx: (T, N, C); dh, dc: (N, H), those of h0 and c0.
 
-    gc or gg may have no elements: then nobody used the cell's or the gates' values.
+    gc or gg may have no elements: then nobody used the cell's or the gates' values. W_ih may have no columns: then
+    nobody wants dx.
     """
-    w, gates = prepared(w_hh), np.ascontiguousarray(gates)
+    w_x, w_h, gates = prepared(w_ih), prepared(w_hh), np.ascontiguousarray(gates)
     c, c0 = np.ascontiguousarray(c), np.ascontiguousarray(c0)
     dh[:], dc[:] = 0, 0
     rows = _rows_of_a_block(len(c0), *w_hh.shape)
-    _lstm_backward(-(-len(c0) // rows), rows, da, dh, dc, gh, gc, gg, gates, c, c0, w)
+    _lstm_backward(-(-len(c0) // rows), rows, da, dx, dh, dc, gh, gc, gg, gates, c, c0, w_x, w_h)
 
 
 @share
 @inner
-def _lstm_backward(block, rows, da, dh, dc, gh, gc, gg, gates, c, c0, w):
+def _lstm_backward(block, rows, da, dx, dh, dc, gh, gc, gg, gates, c, c0, w_x, w_h):
     wide()
     T, N, H = c.shape
     first, last = block * rows, min((block + 1) * rows, N)
@@ -186,7 +196,7 @@ def _lstm_backward(block, rows, da, dh, dc, gh, gc, gg, gates, c, c0, w):
                     for j in range(H):
                         y = s[t, n, k, j]
                         d[t, n, k, j] += gg[t, n, k * H + j] * (one - y * y if k == G else y * (one - y))
-        multiply(dh[first:last], da[t, first:last], w)
+        _through_weights(dx[t, first:last], dh[first:last], da[t, first:last], da[t, first:last], w_x, w_h)
 
 
 # -- GRU --------------------------------------------------------------------------------------------------------------
@@ -232,21 +242,21 @@ def _gru_forward(block, rows, h, gates, x, h0, w_x, w_h, b_ih, b_hh):
 
 
 @njit
-def gru_backward(da, db, dh, gh, gg, gates, h, h0, w_hh):
-    """Fill da, db: (T, N, 3H), the cotangents of W_ih x_t + b_ih and W_hh h_{t-1} + b_hh; dh: (N, H), that of h0.
+def gru_backward(da, db, dx, dh, gh, gg, gates, h, h0, w_ih, w_hh):
+    """Fill da, db: (T, N, 3H), the cotangents of W_ih x_t + b_ih and W_hh h_{t-1} + b_hh; dx: (T, N, C); dh: (N, H).
 
-    gg may have no elements: then nobody used the gates' values.
+    gg may have no elements: then nobody used the gates' values. So may dx, see `lstm_backward`.
     """
-    w, gates = prepared(w_hh), np.ascontiguousarray(gates)
+    w_x, w_h, gates = prepared(w_ih), prepared(w_hh), np.ascontiguousarray(gates)
     h, h0 = np.ascontiguousarray(h), np.ascontiguousarray(h0)
     dh[:] = 0
     rows = _rows_of_a_block(len(h0), *w_hh.shape)
-    _gru_backward(-(-len(h0) // rows), rows, da, db, dh, gh, gg, gates, h, h0, w)
+    _gru_backward(-(-len(h0) // rows), rows, da, db, dx, dh, gh, gg, gates, h, h0, w_x, w_h)
 
 
 @share
 @inner
-def _gru_backward(block, rows, da, db, dh, gh, gg, gates, h, h0, w):
+def _gru_backward(block, rows, da, db, dx, dh, gh, gg, gates, h, h0, w_x, w_h):
     T, N, H = h.shape
     first, last = block * rows, min((block + 1) * rows, N)
     one = h.dtype.type(1)
@@ -275,7 +285,7 @@ def _gru_backward(block, rows, da, db, dh, gh, gg, gates, h, h0, w):
             for gate in range(N_):  # r and z
                 for j in range(H):
                     e[t, n, gate, j] = d[t, n, gate, j]
-        multiply(dh[first:last], db[t, first:last], w)
+        _through_weights(dx[t, first:last], dh[first:last], da[t, first:last], db[t, first:last], w_x, w_h)
         for n in range(first, last):
             for j in range(H):
                 dh[n, j] += direct[n - first, j]
@@ -316,17 +326,17 @@ def _rnn_forward(block, rows, h, x, h0, w, b, relu):
 
 
 @njit
-def rnn_backward(da, dh, gh, h, w_hh, relu):
-    """Fill da: (T, N, H), all pre-activations' cotangents; dh: (N, H), at the end that of h0."""
-    w = prepared(w_hh)
+def rnn_backward(da, dx, dh, gh, h, w_ih, w_hh, relu):
+    """Fill da: (T, N, H), all pre-activations' cotangents; dx: (T, N, C), see `lstm_backward`; dh: (N, H)."""
+    w_x, w_h = prepared(w_ih), prepared(w_hh)
     dh[:] = 0
     rows = _rows_of_a_block(len(dh), *w_hh.shape)
-    _rnn_backward(-(-len(dh) // rows), rows, da, dh, gh, h, w, relu)
+    _rnn_backward(-(-len(dh) // rows), rows, da, dx, dh, gh, h, w_x, w_h, relu)
 
 
 @share
 @inner
-def _rnn_backward(block, rows, da, dh, gh, h, w, relu):
+def _rnn_backward(block, rows, da, dx, dh, gh, h, w_x, w_h, relu):
     T, N, H = h.shape
     first, last = block * rows, min((block + 1) * rows, N)
     zero, one = h.dtype.type(0), h.dtype.type(1)
@@ -338,7 +348,7 @@ def _rnn_backward(block, rows, da, dh, gh, h, w, relu):
             else:
                 for j in range(H):
                     da[t, n, j] = (dh[n, j] + gh[t, n, j]) * (one - h[t, n, j] * h[t, n, j])
-        multiply(dh[first:last], da[t, first:last], w)
+        _through_weights(dx[t, first:last], dh[first:last], da[t, first:last], da[t, first:last], w_x, w_h)
 
 
 # -- weights ----------------------------------------------------------------------------------------------------------
@@ -347,7 +357,6 @@ def _rnn_backward(block, rows, da, dh, gh, h, w, relu):
 @njit
 def weight_gradients(dw_ih, dw_hh, db_ih, db_hh, da, db, x, h, h0):
     """Fill sum_t da_t x_t^T, (G, C), sum_t db_t h_{t-1}^T, (G, H), and sum_t of da_t and of db_t, maybe one array."""
-    (G, C), H = dw_ih.shape, dw_hh.shape[1]
-    a, b = np.ascontiguousarray(da).reshape(-1, G), np.ascontiguousarray(db).reshape(-1, G)
-    x, h, h0 = np.ascontiguousarray(x).reshape(-1, C), np.ascontiguousarray(h).reshape(-1, H), np.ascontiguousarray(h0)
-    outer_sums(dw_ih, dw_hh, db_ih, db_hh, a, b, x, h, h0)
+    da, db = np.ascontiguousarray(da), np.ascontiguousarray(db)
+    x, h, h0 = np.ascontiguousarray(x), np.ascontiguousarray(h), np.ascontiguousarray(h0)
+    outer_sums(dw_ih, dw_hh, db_ih, db_hh, da, db, x, h, h0)

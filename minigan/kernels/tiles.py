@@ -316,46 +316,72 @@ def product(N, K, M, c, c_row, a, a_row, a_column, b, b_row, b_column):
 
 @inner
 def outer_sums(out_x, out_h, sums, a, x, h, h0):
-    """Fill sum_k a_k x_k^T, sum_k a_k b_k^T and sum_k a_k; the rows b_k are those of h0, then the first ones of h.
+    """Fill sum a_tn x_tn^T, sum a_tn s_tn^T and sum a_tn over all t and n; s_t is h_{t-1}, the first one h0.
 
-    (O, C), (O, H) and (O,) from (K, O), (K, C), (K, H) and (N, H), all in C order: `a` is brought into order once.
+    (G, C), (G, H) and (G,) from (T, N, G), (T, N, C), (T, N, H) and (N, H), all in C order. Each half of the batch has
+    sums of its own, added at the end: so a thread reads what it has computed itself, for what another one has written
+    is far away.
     """
-    columns = half(len(sums), LANES)
-    _share_outer(-(-len(sums) // columns), columns, out_x, out_h, sums, a, x, h, h0)
+    (_, N, G), C, H = a.shape, x.shape[2], h.shape[2]
+    of_x, of_h, of_1 = np.empty((2, G, C), np.float32), np.empty((2, G, H), np.float32), np.empty((2, G), np.float32)
+    _share_outer(2, (N + 1) // 2, of_x, of_h, of_1, a, x, h, h0)
+    for i in range(G):
+        for j in range(C):
+            out_x[i, j] = of_x[0, i, j] + of_x[1, i, j]
+        for j in range(H):
+            out_h[i, j] = of_h[0, i, j] + of_h[1, i, j]
+        sums[i] = of_1[0, i] + of_1[1, i]
 
 
 @inner
-def _outer(part, columns, out_x, out_h, sums, a, x, h, h0):
-    top, bottom = part * columns, min((part + 1) * columns, len(sums))
-    out_x, out_h, sums = out_x[top:bottom], out_h[top:bottom], sums[top:bottom]
-    N = len(sums)
-    ordered, turned = _room(N)
-    joint = np.empty((DEPTH, h.shape[1]), np.float32)
+def _outer(half, rows, of_x, of_h, of_1, a, x, h, h0):
+    """Fill one half of the sums, 128 rows at a time: some time steps of the sequences in this half of the batch."""
+    T, N, G = a.shape
+    first, rows = half * rows, min(rows, N - half * rows)
+    out_x, out_h, sums = of_x[half], of_h[half], of_1[half]
+    ordered, turned = _room(G)
     sums[:] = 0
-    for first in range(0, len(a), DEPTH):
-        depth = min(DEPTH, len(a) - first)
-        strip, in_order = a[first : first + depth], at(turned)
-        bring((*in_order[:2], strip.ctypes.data + top * BYTES, BYTES, a.strides[0], N, depth))
-        for k in range(depth):
-            row = strip[k, top:bottom]
-            for j in range(N):
-                sums[j] += row[j]
-        for out, b in ((out_x, x[first : first + depth]), (out_h, _rows_before(h, h0, first, depth, joint))):
-            _strips((N, depth, out.shape[1]), at(out)[:2], in_order, at(b), ordered, first > 0)
+    if rows == 0:
+        out_x[:], out_h[:] = 0, 0
+    for begin in range(0, T * rows, DEPTH):
+        depth, k = min(DEPTH, T * rows - begin), 0
+        while k < depth:
+            t, n, count = _neighbours(begin + k, rows, depth - k)
+            step, to = a[t, first + n : first + n + count], turned.ctypes.data + k * BYTES
+            bring((to, turned.strides[0], step.ctypes.data, BYTES, step.strides[0], G, count))
+            for i in range(count):
+                row = step[i]
+                for j in range(G):
+                    sums[j] += row[j]
+            k += count
+        where = begin, depth, rows, first
+        _add_outer(out_x, at(turned), where, x[0], x[1:], ordered)
+        _add_outer(out_h, at(turned), where, h0, h, ordered)
 
 
 @inner
-def _rows_before(h, h0, first, depth, joint):
-    """Return rows of h0 with h below it, where they lie, or in the memory of `joint` if they are of both."""
-    N = len(h0)
-    if first >= N:
-        return h[first - N : first - N + depth]
-    if first + depth <= N:
-        return h0[first : first + depth]
-    for k in range(depth):
-        for j in range(h.shape[1]):
-            joint[k, j] = h0[first + k, j] if first + k < N else h[first + k - N, j]
-    return joint[:depth]
+def _neighbours(row, rows, most):
+    """Return (t, n, count): the step and the sequence of a half's row, and how many from there on lie in a row."""
+    t, n = row // rows, row % rows
+    return t, n, min(rows - n, most)
+
+
+@inner
+def _add_outer(out, a, where, head, tail, ordered):
+    """out = A^T S for the first 128 rows of a half, out += A^T S for all others; S is the step `head`, then `tail`."""
+    begin, depth, rows, first = where
+    G, M = out.shape
+    for left in range(0, M, COLUMNS):
+        width, k = min(COLUMNS, M - left), 0
+        while k < depth:
+            t, n, count = _neighbours(begin + k, rows, depth - k)
+            step = head if t == 0 else tail[t - 1]
+            to = ordered.ctypes.data + k * BYTES * COLUMNS
+            s = step.ctypes.data + (first + n) * step.strides[0] + left * BYTES
+            bring((to, BYTES * COLUMNS, s, step.strides[0], BYTES, count, width))
+            k += count
+        c = out.ctypes.data + left * BYTES
+        tiles((G, c, out.strides[0], *a, ordered.ctypes.data, BYTES * COLUMNS, depth, width, begin > 0))
 
 
 _share_outer = share(_outer)

@@ -13,7 +13,7 @@ steps at once, as in a dense layer with T N rows, and stands here, in the rules:
 import numpy as np
 
 from minigan.domains import Domain
-from minigan.engine import as_tensor, primitive
+from minigan.engine import Tensor, as_tensor, constant, primitive
 from minigan.errors import ConfigError, ShapeError
 from minigan.kernels import recurrent as kernels
 from minigan.kernels.recurrent import on_host
@@ -72,16 +72,17 @@ def weight_gradients(da, db, x, h, h0):
     return on_host(kernels.weight_gradients, [(G, C), (G, H), (G,), (G,)], [da, db, x, h, h0])
 
 
+def _wanted(w_ih, x):
+    """Return W_ih, without columns where nobody wants the gradient of x: then dx has none either."""
+    return w_ih if x.requires_grad else constant(Tensor(np.empty((len(w_ih), 0), w_ih.dtype)), 0)
+
+
 class _Cotangents:
-    """What all rules of a layer begin with: da, db, and those of the initial states."""
+    """What all rules of a layer begin with: the cotangents of x and of the initial states, and da and db."""
 
-    def __init__(self, da, db, states, x, h, h0):
-        self.da, self.states = da, states
+    def __init__(self, da, db, dx, states, x, h, h0):
+        self.of_x, self.states = dx, states
         self._gradients, self._given = None, (da, db, x, h, h0)
-
-    def of_x(self, w_ih):
-        """Return W_ih^T da_t for all t: (T, N, C)."""
-        return matmul(self.da, w_ih)
 
     def of_weight(self, i):
         """Return one of dW_ih, dW_hh, db_ih, db_hh; they are computed when a rule asks for the first."""
@@ -114,14 +115,14 @@ def _rnn_domain(rng, side):
 
 
 def _rnn_cotangents(g, h, x, h0, w_ih, w_hh, b_ih, b_hh, **params):
-    da, *states = rnn_backward(g, h, w_hh, **params)
-    return _Cotangents(da, da, states, x, h, h0)
+    da, dx, *states = rnn_backward(g, h, _wanted(w_ih, x), w_hh, **params)
+    return _Cotangents(da, da, dx, states, x, h, h0)
 
 
 @primitive(
     shared=_rnn_cotangents,
     vjp=(
-        lambda g, h, x, h0, w_ih, *_, **__: g.of_x(w_ih),
+        lambda g, *_, **__: g.of_x,
         lambda g, *_, **__: g.states[0],
         lambda g, *_, **__: g.of_weight(0),
         lambda g, *_, **__: g.of_weight(1),
@@ -195,14 +196,14 @@ def _lstm_domain(rng, side):
 
 def _lstm_cotangents(g, out, x, h0, c0, w_ih, w_hh, *_):
     h, c, gates = out
-    da, *states = lstm_backward(*g, gates, c, c0, w_hh)
-    return _Cotangents(da, da, states, x, h, h0)
+    da, dx, *states = lstm_backward(*g, gates, c, c0, _wanted(w_ih, x), w_hh)
+    return _Cotangents(da, da, dx, states, x, h, h0)
 
 
 @primitive(
     shared=_lstm_cotangents,
     vjp=(
-        lambda g, out, x, h0, c0, w_ih, *_: g.of_x(w_ih),
+        lambda g, *_: g.of_x,
         lambda g, *_: g.states[0],
         lambda g, *_: g.states[1],
         lambda g, *_: g.of_weight(0),
@@ -277,14 +278,14 @@ def _gru_domain(rng, side):
 
 def _gru_cotangents(g, out, x, h0, w_ih, w_hh, b_ih, b_hh):
     h, gates = out
-    da, db, *states = gru_backward(*g, gates, h, h0, w_hh)
-    return _Cotangents(da, db, states, x, h, h0)
+    da, db, dx, *states = gru_backward(*g, gates, h, h0, _wanted(w_ih, x), w_hh)
+    return _Cotangents(da, db, dx, states, x, h, h0)
 
 
 @primitive(
     shared=_gru_cotangents,
     vjp=(
-        lambda g, out, x, h0, w_ih, w_hh, b_ih, b_hh: g.of_x(w_ih),
+        lambda g, *_: g.of_x,
         lambda g, *_: g.states[0],
         lambda g, *_: g.of_weight(0),
         lambda g, *_: g.of_weight(1),

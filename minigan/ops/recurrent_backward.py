@@ -9,8 +9,8 @@ time steps at once, as in a dense layer with T N rows:
 
     dx_t = W_ih^T da_t        dW_ih = sum_t da_t x_t^T        dW_hh = sum_t da_t h_{t-1}^T        db = sum_t da_t
 
-So the backward kernels return da, and no gradient of a weight. Here is how, for one step; all products are elementwise,
-and sigma' = s (1 - s) and tanh' = 1 - s^2 are read off the saved results s.
+So the backward kernels return da and, while it is near, dx, but no gradient of a weight. Here is how, for one step; all
+products are elementwise, and sigma' = s (1 - s) and tanh' = 1 - s^2 are read off the saved results s.
 
 *RNN*, h_t = tanh(a_t), with dh for gh_t plus what comes from step t+1:
 
@@ -82,10 +82,10 @@ def one_dtype(*inputs):
     return len({a.dtype for a in inputs}) == 1
 
 
-def sizes(rng, side):
-    """Draw (T, N, C, H): short sequences, sometimes an empty batch."""
-    T, N, C, H = (int(n) for n in rng.integers(1, min(side, 3) + 1, 4))
-    return T, (0 if rng.random() < 0.05 else N), C, H
+def sizes(rng, side, least=1):
+    """Draw (T, N, C, H): short sequences, sometimes an empty batch; `least` features."""
+    T, N, H = (int(n) for n in rng.integers(1, min(side, 3) + 1, 3))
+    return T, (0 if rng.random() < 0.05 else N), int(rng.integers(least, min(side, 3) + 1)), H
 
 
 def draw(rng, *shapes, interval=SMALL):
@@ -96,42 +96,44 @@ def draw(rng, *shapes, interval=SMALL):
 # -- RNN --------------------------------------------------------------------------------------------------------------
 
 
-def rnn_backward_reference(gh, h, w_hh, *, nonlinearity="tanh"):
-    """Return (da, dh0): backward through time, from small operations."""
+def rnn_backward_reference(gh, h, w_ih, w_hh, *, nonlinearity="tanh"):
+    """Return (da, dx, dh0): backward through time, from small operations."""
     dh, da = h[0] * 0.0, []
     for t in reversed(range(len(h))):
         dh = gh[t] + dh
         da_t = dh * (1.0 - h[t] * h[t]) if nonlinearity == "tanh" else gate(dh, h[t], slope=0.0)
         dh = matmul(da_t, w_hh)
         da.append(da_t)
-    return stack(da[::-1]), dh
+    da = stack(da[::-1])
+    return da, matmul(da, w_ih), dh
 
 
 def _rnn_backward_domain(rng, side):
-    T, N, _, H = sizes(rng, side)
+    T, N, C, H = sizes(rng, side, least=0)
     nonlinearity = NONLINEARITIES[rng.integers(2)]
     (h,) = draw(rng, (T, N, H), interval=Interval(-1, 1, kinks=(0.0,) if nonlinearity == "relu" else ()))
-    gh, w_hh = draw(rng, (T, N, H), (H, H))
-    return (gh, h, w_hh), {"nonlinearity": nonlinearity}
+    gh, w_ih, w_hh = draw(rng, (T, N, H), (H, C), (H, H))
+    return (gh, h, w_ih, w_hh), {"nonlinearity": nonlinearity}
 
 
 @primitive(
     shared=derivative_of(rnn_backward_reference),
-    vjp=one_of_each(3),
+    vjp=one_of_each(4),
     reference=rnn_backward_reference,
     domain=Domain(_rnn_backward_domain),
     lowering=Kernel(kernels.rnn_backward, is_relu, one_dtype),
 )
-def rnn_backward(gh, h, w_hh, *, nonlinearity="tanh"):
-    """Return (da, dh0), given the cotangent gh of all states h: the backward pass of `rnn` up to its weights."""
-    return on_host(kernels.rnn_backward, [h.shape, h.shape[1:]], [gh, h, w_hh], nonlinearity == "relu")
+def rnn_backward(gh, h, w_ih, w_hh, *, nonlinearity="tanh"):
+    """Return (da, dx, dh0), given the cotangent gh of all states h: the backward pass of `rnn` up to its weights."""
+    shapes = [h.shape, (*h.shape[:2], w_ih.shape[1]), h.shape[1:]]
+    return on_host(kernels.rnn_backward, shapes, [gh, h, w_ih, w_hh], nonlinearity == "relu")
 
 
 # -- LSTM -------------------------------------------------------------------------------------------------------------
 
 
-def lstm_backward_reference(gh, gc, gg, gates, c, c0, w_hh):
-    """Return (da, dh0, dc0): backward through time, from small operations."""
+def lstm_backward_reference(gh, gc, gg, gates, c, c0, w_ih, w_hh):
+    """Return (da, dx, dh0, dc0): backward through time, from small operations."""
     dh, dc, da = c0 * 0.0, c0 * 0.0, []
     for t in reversed(range(len(c))):
         i, f, g, o = split(gates[t], 4, axis=-1)
@@ -146,34 +148,39 @@ def lstm_backward_reference(gh, gc, gg, gates, c, c0, w_hh):
         da_t = concatenate([da_i, da_f, da_g, da_o], axis=-1)
         dh, dc = matmul(da_t, w_hh), dc * f
         da.append(da_t)
-    return stack(da[::-1]), dh, dc
+    da = stack(da[::-1])
+    return da, matmul(da, w_ih), dh, dc
 
 
 def _lstm_backward_domain(rng, side):
-    T, N, _, H = sizes(rng, side)
+    T, N, C, H = sizes(rng, side, least=0)
     (gates,) = draw(rng, (T, N, 4 * H), interval=GATE)
-    gh, gc, gg, c, c0, w_hh = draw(rng, (T, N, H), (T, N, H), (T, N, 4 * H), (T, N, H), (N, H), (4 * H, H))
-    return (gh, gc, gg, gates, c, c0, w_hh), {}
+    gh, gc, gg, c, c0 = draw(rng, (T, N, H), (T, N, H), (T, N, 4 * H), (T, N, H), (N, H))
+    return (gh, gc, gg, gates, c, c0, *draw(rng, (4 * H, C), (4 * H, H))), {}
 
 
 @primitive(
     shared=derivative_of(lstm_backward_reference),
-    vjp=one_of_each(7),
+    vjp=one_of_each(8),
     reference=lstm_backward_reference,
     domain=Domain(_lstm_backward_domain),
     lowering=Kernel(kernels.lstm_backward, takes=one_dtype, optional=(1, 2)),
 )
-def lstm_backward(gh, gc, gg, gates, c, c0, w_hh):
-    """Return (da, dh0, dc0), given cotangents of h, c and the gates: the backward pass of `lstm` up to its weights."""
-    inputs = [gh, or_nothing(gc), or_nothing(gg), gates, c, c0, w_hh]
-    return on_host(kernels.lstm_backward, [gates.shape, c0.shape, c0.shape], inputs)
+def lstm_backward(gh, gc, gg, gates, c, c0, w_ih, w_hh):
+    """Return (da, dx, dh0, dc0), given cotangents of h, c and the gates: the backward pass of `lstm`, save its weights.
+
+    W_ih may have no columns, and then dx has none: so a layer whose input wants no gradient saves the work.
+    """
+    shapes = [gates.shape, (*gates.shape[:2], w_ih.shape[1]), c0.shape, c0.shape]
+    inputs = [gh, or_nothing(gc), or_nothing(gg), gates, c, c0, w_ih, w_hh]
+    return on_host(kernels.lstm_backward, shapes, inputs)
 
 
 # -- GRU --------------------------------------------------------------------------------------------------------------
 
 
-def gru_backward_reference(gh, gg, gates, h, h0, w_hh):
-    """Return (da, db, dh0): backward through time, from small operations."""
+def gru_backward_reference(gh, gg, gates, h, h0, w_ih, w_hh):
+    """Return (da, db, dx, dh0): backward through time, from small operations."""
     dh, da, db = h0 * 0.0, [], []
     for t in reversed(range(len(h))):
         r, z, n, m = split(gates[t], 4, axis=-1)
@@ -186,28 +193,29 @@ def gru_backward_reference(gh, gg, gates, h, h0, w_hh):
         da.append(concatenate([da_r, da_z, da_n], axis=-1))
         db.append(concatenate([da_r, da_z, dm], axis=-1))
         dh = dh * z + matmul(db[-1], w_hh)
-    return stack(da[::-1]), stack(db[::-1]), dh
+    da, db = stack(da[::-1]), stack(db[::-1])
+    return da, db, matmul(da, w_ih), dh
 
 
 def _gru_backward_domain(rng, side):
-    T, N, _, H = sizes(rng, side)
+    T, N, C, H = sizes(rng, side, least=0)
     (gates,) = draw(rng, (T, N, 4 * H), interval=GATE)
-    gh, gg, h, h0, w_hh = draw(rng, (T, N, H), (T, N, 4 * H), (T, N, H), (N, H), (3 * H, H))
-    return (gh, gg, gates, h, h0, w_hh), {}
+    gh, gg, h, h0 = draw(rng, (T, N, H), (T, N, 4 * H), (T, N, H), (N, H))
+    return (gh, gg, gates, h, h0, *draw(rng, (3 * H, C), (3 * H, H))), {}
 
 
 @primitive(
     shared=derivative_of(gru_backward_reference),
-    vjp=one_of_each(6),
+    vjp=one_of_each(7),
     reference=gru_backward_reference,
     domain=Domain(_gru_backward_domain),
     lowering=Kernel(kernels.gru_backward, takes=one_dtype, optional=(1,)),
 )
-def gru_backward(gh, gg, gates, h, h0, w_hh):
-    """Return (da, db, dh0), given cotangents of h and the gates: the backward pass of `gru` up to its weights.
+def gru_backward(gh, gg, gates, h, h0, w_ih, w_hh):
+    """Return (da, db, dx, dh0), given cotangents of h and the gates: the backward pass of `gru`, save its weights.
 
     da and db are the cotangents of W_ih x_t + b_ih and of W_hh h_{t-1} + b_hh: they differ in their last third, since
     r stands between m and n.
     """
-    da = (*h.shape[:2], len(w_hh))
-    return on_host(kernels.gru_backward, [da, da, h0.shape], [gh, or_nothing(gg), gates, h, h0, w_hh])
+    da, dx = (*h.shape[:2], len(w_hh)), (*h.shape[:2], w_ih.shape[1])
+    return on_host(kernels.gru_backward, [da, da, dx, h0.shape], [gh, or_nothing(gg), gates, h, h0, w_ih, w_hh])
