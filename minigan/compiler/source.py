@@ -16,7 +16,7 @@ HEAD = '''"""{title}"""
 from numba import boolean, float32, float64, int8, int16, int32, int64, uint8, uint16, uint32, uint64
 from numpy import inf, nan
 
-from minigan.kernels.arrays import array
+from minigan.kernels.arrays import array_of
 from minigan.kernels.elementwise import {functions}
 from minigan.kernels.jit import inner, njit
 {imports}'''
@@ -175,7 +175,7 @@ def _array_source(k, array):
     """Return how the k-th array of a part is made from its address."""
     dtype = "boolean" if array.dtype == bool else array.dtype
     order = '"C"' if array.flags.c_contiguous else '"F"' if array.flags.f_contiguous else array.strides
-    return f"array(memory[{k}], {dtype}, {array.shape}, {order})"
+    return f"array_of(memory, {k}, {dtype}, {array.shape}, {order})"
 
 
 def _definition(name, text):

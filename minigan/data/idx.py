@@ -8,6 +8,7 @@ Source: LeCun, Cortes, Burges, "The MNIST database of handwritten digits".
 
 import gzip
 import math
+import mmap
 import stat
 import zlib
 from pathlib import Path
@@ -83,7 +84,7 @@ def _read(path, item_shape):
         values = _read_at_most(file, expected + 1)  # one more, to notice trailing bytes and to verify gzip's checksum
     if len(values) != expected:
         raise _wrong_length(path, shape, "more" if len(values) > expected else f"{len(values):,}")
-    return np.frombuffer(values, dtype=np.uint8).reshape(shape)  # a view: no second copy
+    return values.reshape(shape)
 
 
 def _read_header(file, path, item_shape):
@@ -110,11 +111,12 @@ def _read_header(file, path, item_shape):
 
 
 def _read_at_most(file, count):
-    """Read up to `count` bytes; what the reader holds grows with what is there, not with what was asked for."""
-    values = bytearray()
-    while len(values) < count and (chunk := file.read(min(_CHUNK, count - len(values)))):
-        values += chunk
-    return values
+    """Read up to `count` bytes, into memory that the system gives as it is written to: no more than there are bytes."""
+    values, filled = mmap.mmap(-1, count), 0
+    with memoryview(values) as places:
+        while filled < count and (read := file.readinto(places[filled : filled + _CHUNK])):
+            filled += read
+    return np.frombuffer(values, np.uint8, filled)
 
 
 def _times(shape):

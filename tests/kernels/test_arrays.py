@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numba import boolean, float32, float64, int64
 
-from minigan.kernels.arrays import array, in_python
+from minigan.kernels.arrays import array, array_of, in_python
 from minigan.kernels.jit import njit
 
 TYPES = {
@@ -48,6 +48,21 @@ def test_steps_lead_anywhere_backwards_too(rows, columns, down, across):
     _filled_in_steps(x.ctypes.data, x.shape, x.strides)
     assert np.array_equal(x, _expected(x.shape))
     assert np.count_nonzero(whole) == x[:, 1:].size
+
+
+@njit(cache=False)
+def _turned(memory):
+    x, y = array_of(memory, 0, float32, (2, 3), "C"), array_of(memory, 1, float64, (3, 2), "F")
+    backwards = array_of(memory, 2, int64, (3,), (-8,))
+    for i in range(2):
+        for j in range(3):
+            y[j, i] = x[i, j] + backwards[j]
+
+
+def test_arrays_are_found_in_a_table_of_addresses():
+    x, y, z = np.ones((2, 3), np.float32), np.zeros((3, 2), order="F"), np.array([1, 2, 3])
+    _turned(np.array([x.ctypes.data, y.ctypes.data, z[-1:].ctypes.data]))
+    assert np.array_equal(y, [[4, 4], [3, 3], [2, 2]])
 
 
 def _expected(shape):
