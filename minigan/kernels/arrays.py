@@ -89,7 +89,6 @@ def _compiled_of(typing, memory, k, dtype, shape, order):
     return kind(memory, k, dtype, shape, order), generate
 
 
-if getattr(numba.config, "DISABLE_JIT", False):
-    array, array_of = in_python, of_in_python
-else:
-    array, array_of = _compiled, _compiled_of
+_PLAIN = getattr(numba.config, "DISABLE_JIT", False)
+array = in_python if _PLAIN else _compiled
+array_of = of_in_python if _PLAIN else _compiled_of
