@@ -9,9 +9,12 @@ from minigan.engine import modes, primitive
 from minigan.kernels import normals
 from minigan.lowerings import Fill
 
-_NOTHING_TO_CHECK = Domain(
-    lambda rng, side: ((), {"generator": rng, "shape": (side,), "dtype": np.dtype("f8")}), order=0
-)
+
+def _draws(**more):
+    """Return the domain of draws: nothing to differentiate."""
+    return Domain(
+        lambda rng, side: ((), {"generator": rng, "shape": (side,), "dtype": np.dtype("f8"), **more}), order=0
+    )
 
 
 def _fill_normal(out, *, generator, shape, dtype):
@@ -20,23 +23,31 @@ def _fill_normal(out, *, generator, shape, dtype):
     return functools.partial(generator.standard_normal, dtype=dtype, out=out)
 
 
-def _fill_uniform(out, *, generator, shape, dtype):
-    return functools.partial(generator.random, dtype=dtype, out=out)
+def _fill_uniform(out, *, generator, shape, dtype, low, high):
+    draw = functools.partial(generator.random, dtype=dtype, out=out)
+    return draw if (low, high) == (0, 1) else lambda: _stretch(draw(), low, high)
 
 
-@primitive(vjp=(), domain=_NOTHING_TO_CHECK, name="random_normal", lowering=Fill(_fill_normal))
+def _stretch(u, low, high):
+    """Move numbers from [0, 1) to [low, high), in place."""
+    u *= high - low
+    u += low
+    return u
+
+
+@primitive(vjp=(), domain=_draws(), name="random_normal", lowering=Fill(_fill_normal))
 def _normal(*, generator, shape, dtype):
     if dtype == np.float32:
         return normals.standard_normal(generator, shape)
     return generator.standard_normal(shape, dtype=dtype)
 
 
-@primitive(vjp=(), domain=_NOTHING_TO_CHECK, name="random_uniform", lowering=Fill(_fill_uniform))
-def _uniform(*, generator, shape, dtype):
-    return generator.random(shape, dtype=dtype)
+@primitive(vjp=(), domain=_draws(low=-1.0, high=2.0), name="random_uniform", lowering=Fill(_fill_uniform))
+def _uniform(*, generator, shape, dtype, low, high):
+    return _stretch(np.asarray(generator.random(shape, dtype=dtype)), low, high)
 
 
-@primitive(vjp=(), domain=_NOTHING_TO_CHECK, name="random_signs")
+@primitive(vjp=(), domain=_draws(), name="random_signs")
 def _signs(*, generator, shape, dtype):
     return (1 - 2 * generator.integers(0, 2, size=shape, dtype=np.int8)).astype(dtype)
 
@@ -59,8 +70,7 @@ class Generator:
 
     def uniform(self, shape=(), low=0.0, high=1.0, dtype=None):
         """Draw uniformly from [low, high): a constant Tensor of `shape`."""
-        u = _uniform(generator=self.numpy, shape=shape, dtype=self._dtype(dtype))
-        return u if (low, high) == (0.0, 1.0) else low + (high - low) * u
+        return _uniform(generator=self.numpy, shape=shape, dtype=self._dtype(dtype), low=low, high=high)
 
     def signs(self, shape=(), dtype=None):
         """Draw -1 and 1 with equal probability: a constant Tensor of `shape`."""
@@ -93,8 +103,7 @@ _package = default_rng(0)
 
 def seed(seed):
     """Seed the package's own generator, from which layers draw their first weights unless they are given an `rng`."""
-    global _package
-    _package = default_rng(seed)
+    _package.state = default_rng(seed).state
 
 
 def default_rng_or_package(rng):

@@ -4,14 +4,12 @@ import functools
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
-import numpy as np
-
 from minigan.engine.forward import push_forward
 from minigan.engine.graph import topological_order
 from minigan.engine.modes import enable_grad, modes, no_grad
 from minigan.engine.primitive import lift
 from minigan.engine.reverse import pull_back
-from minigan.engine.tensor import Tensor, as_tensor
+from minigan.engine.tensor import Tensor, as_tensor, filled_like
 from minigan.errors import DTypeError, ShapeError
 
 
@@ -45,7 +43,7 @@ class _Evaluation:
         grads = pull_back(
             self.outputs, seeds, self.inputs, self.order, stop=self.stop, create_graph=keep, retain_graph=True
         )
-        zeros = [Tensor(np.zeros_like(x._data)) for x in self.inputs]
+        zeros = [filled_like(x._data, 0) for x in self.inputs]
         return [_seal(z if g is None else g, keep) for g, z in zip(grads, zeros, strict=True)]
 
     def push_forward(self, tangents: Sequence[Tensor]) -> list[Tensor]:
@@ -116,7 +114,7 @@ def value_and_grad(f: Callable[..., Any], argnums: int | Sequence[int] = 0) -> C
         if len(run.outputs) > 1 or value.size != 1:
             what = f"shape {value.shape}" if len(run.outputs) == 1 else f"{len(run.outputs)} values"
             raise ShapeError(f"grad: the function returned {what}; a gradient needs a single element")
-        grads = run.pull_back([Tensor(np.ones_like(value._data))])
+        grads = run.pull_back([filled_like(value._data, 1)])
         return run.values(), (grads[0] if isinstance(argnums, int) else tuple(grads))
 
     return with_gradient

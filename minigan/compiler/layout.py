@@ -23,7 +23,7 @@ def empty(shape, dtype):
 
 def is_whole(array):
     """Return whether an array is all of what `empty` made, not a part of it."""
-    return array.flags.c_contiguous and memory_of(array).nbytes == array.nbytes + LINE
+    return array.flags.c_contiguous and getattr(memory_of(array), "nbytes", 0) == array.nbytes + LINE
 
 
 def read_by(group):
@@ -63,7 +63,7 @@ class Layout:
         """Return the memory of a value; states and constants bring their own."""
         if value not in self.cells:
             assert value.kind in ("state", "constant"), value
-            self.cells[value] = value.array if value.array.flags.writeable else value.array.copy()
+            self.cells[value] = value.array if value.array.flags.writeable else value.array.copy(order="K")
         return self.cells[value]
 
     def _find_roots(self):
@@ -112,7 +112,9 @@ class Layout:
         if not isinstance(group, Loop) and is_view(group):
             cell = self.cell(group.inputs[0])
             made = group.primitive.impl(cell, **group.params)
-            made = [_writable(m, cell) for m in (made if isinstance(made, tuple) else (made,))]
+            made = made if isinstance(made, tuple) else (made,)
+            assert all(np.may_share_memory(m, cell) for m in made), f"{group}: a view when recorded, and now a copy"
+            made = [_writable(m, cell) for m in made]
             self.cells.update(zip(group.outputs, made, strict=True))
             return
         dying = [v for v in dict.fromkeys(read_by(group)) if v.kind == "result" and self._dies(v, i)]

@@ -80,8 +80,14 @@ class Source:
             self._copy(out, zero, e)
         places = lowering.places(out, *(v.array for v in e.inputs), **e.params)
         for place, v in zip(places, e.inputs[lowering.first :], strict=True):
-            if not same_memory(place, cell(v)):
-                self._copy(place, cell(v), e)
+            x = cell(v)
+            if same_memory(place, x):
+                continue
+            if np.may_share_memory(place, x):  # what is read must not have been written to before
+                between = np.empty(x.shape, x.dtype)
+                self._copy(between, x, e)
+                x = between
+            self._copy(place, x, e)
 
     def _copy(self, out, x, e):
         text, arguments = copy_source(out, x)

@@ -1,10 +1,10 @@
 """compile: from a Python function that trains to one that has been traced, optimised and compiled."""
 
-import contextlib
+import copy
 import functools
 import inspect
 import itertools
-import numbers as number_types
+import threading
 
 import numpy as np
 
@@ -12,12 +12,16 @@ from minigan import engine
 from minigan.compiler import cache
 from minigan.compiler.passes import optimise
 from minigan.compiler.places import Places
+from minigan.compiler.recorded import Recorded
 from minigan.compiler.source import Source
-from minigan.compiler.trace import trace
+from minigan.compiler.surroundings import PLAIN, Surroundings
 from minigan.engine import Tensor, modes
 from minigan.errors import TraceError
-from minigan.kernels import products, threads
+from minigan.kernels import products
+from minigan.kernels import threads as helpers
 from minigan.lowerings import Fill
+
+MOST_VERSIONS = 16  # of a step, for other shapes and surroundings: each has memory of its own
 
 
 def compile(step):
@@ -67,26 +71,123 @@ class CompiledStep:
     """What `compile` returns. Call it like the step that it was made of."""
 
     def __init__(self, step):
+        if not callable(step):
+            raise TypeError(f"compile: got {type(step).__name__}, expected a function")
+        functools.update_wrapper(self, step, updated=())
         self.step = step
         self.surroundings = Surroundings(step)
-        self.versions = {}  # what a recording depends on -> Version
+        self.versions = {}  # (what the arguments are, what the surroundings hold) -> Version
         self.last = None
-        functools.update_wrapper(self, step)
+        self.lock = threading.RLock()  # a version's memory serves one call at a time
 
-    def __call__(self, *arguments):
-        given = [a if isinstance(a, Tensor) else engine.tensor(np.asarray(a)) for a in arguments]
-        numbers, training = self.surroundings.state()
-        key = (*[(a._data.shape, a._data.dtype) for a in given], modes.default_dtype, *numbers, *training)
-        version = self.versions.get(key)
-        if version is None or not version.is_current():
-            version = self.versions[key] = Version(self.step, given, self.surroundings.names(given))
-        elif not version.verified:
-            version.verify(self.step, given)
-        else:
-            version.run_sources()
-        self.last = version
-        return version.run(given)
+    def __call__(self, *arguments, **named):
+        if named:
+            arguments = self._in_order(arguments, named)
+        if modes.equations is not None:  # a part of another step, which is being recorded
+            return self.step(*arguments)
+        given = [a if isinstance(a, Tensor) else _taken(k, a) for k, a in enumerate(arguments)]
+        kinds = (*map(_kind, given), modes.default_dtype, modes.grad_enabled)
+        with self.lock:
+            version, recorded = self.last, None
+            if version is None or version.kinds != kinds or not version.fits(self.surroundings):
+                version, recorded = self._find(kinds, given)
+            elif not version.verified:
+                version, recorded = self._verified(version, given)
+            if recorded is None:
+                version.draw()
+            else:
+                version.replay(recorded)
+            self.last = version
+            return version.run([a for a in given if isinstance(a, Tensor)])
 
+    def _find(self, kinds, given):
+        """Return (version, recording): a version that is known, or a new one for other arguments or surroundings.
+
+        The recording is None where none was made.
+        """
+        before, contents = self.surroundings.key()
+        version = self.versions.get((kinds, before))
+        if version is not None and version.is_current():
+            version.contents = contents
+            return (version, None) if version.verified else self._verified(version, given)
+        rates = self.surroundings.rates()
+        recorded = self._record(given)
+        if changed := set(rates) ^ set(self.surroundings.rates()):
+            raise TraceError(
+                f"the step changes {min(changed)[0].strip('.')}: a compiled step does not run Python's part of it. "
+                "Change a rate between the calls"
+            )
+        after, _ = self.surroundings.key()
+        self.surroundings.ignore(before, after)  # what the step itself changes: counters, what it remembers
+        version = self._same(kinds, after, recorded) or Version(self.step, kinds, recorded)
+        key, version.contents = self.surroundings.key()
+        self.versions[kinds, key] = version
+        while len(self.versions) > MOST_VERSIONS:
+            del self.versions[next(iter(self.versions))]
+        return version, recorded
+
+    def _same(self, kinds, key, recorded):
+        """Return a version that was recorded in other surroundings and does the same, or None."""
+        for (other_kinds, other_key), version in self.versions.items():
+            if other_kinds == kinds and version.is_current() and not version.recorded.difference(recorded):
+                self.surroundings.ignore(other_key, key)  # what differs has no influence
+                return version
+        return None
+
+    def _verified(self, version, given):
+        """Record the step once more: what was taken for constant must be the same, or it is no constant."""
+        recorded = self._record(given)
+        if difference := version.recorded.difference(recorded):
+            raise TraceError(difference)
+        version.verified = True
+        return version, recorded
+
+    def _record(self, given):
+        code = getattr(inspect.unwrap(self.step), "__code__", None)
+        parameters = list(inspect.signature(self.step).parameters) if code else []
+        return Recorded(self.step, given, parameters, self._names())
+
+    def _names(self):
+        """Return {id of an array: what the user calls it}."""
+        names = {}
+        for name, thing in self.surroundings.named():
+            if isinstance(thing, Tensor):
+                parts = [("", thing)]
+            elif hasattr(thing, "named_parameters"):
+                parts = [*thing.named_parameters(), *thing.named_buffers()]
+            elif hasattr(thing, "state_names"):  # an optimiser
+                states = [(word, getattr(thing, word)) for word in thing.state_names]
+                parts = [("parameters", thing._flat), ("gradient", thing._grad), *states]
+            else:
+                continue
+            for word, tensor in parts:
+                names.setdefault(id(tensor._data), f"{name}_{word}".rstrip("_"))
+        return names
+
+    def _in_order(self, arguments, named):
+        """Return all arguments by their places, defaults included."""
+        bound = inspect.signature(self.step).bind(*arguments, **named)
+        bound.apply_defaults()
+        if bound.kwargs:
+            raise TypeError(f"a compiled step takes no keyword-only arguments: {', '.join(bound.kwargs)}")
+        return bound.args
+
+    # -- as a function is: a method, copied with what it belongs to ------------------------------------------------
+    def __set_name__(self, owner, name):
+        self.name = name
+
+    def __get__(self, instance, owner=None):
+        if instance is None:
+            return self
+        return vars(instance).setdefault(self.name, CompiledStep(self.step.__get__(instance)))
+
+    def __deepcopy__(self, memo):
+        return CompiledStep(copy.deepcopy(self.step, memo))
+
+    def __reduce__(self):
+        return CompiledStep, (self.step,)
+
+    # -- to look at ------------------------------------------------------------------------------------------------
     @property
     def program(self):
         """The equations of the version that ran last; None before the first call."""
@@ -103,6 +204,23 @@ class CompiledStep:
             products.matmul(out, x, y)
 
 
+def _taken(k, argument):
+    """Return an argument that is no Tensor as a Tensor, or as it is: numbers and words are constants."""
+    if isinstance(argument, np.ndarray | np.generic | list | tuple):
+        return engine.tensor(np.asarray(argument))
+    if isinstance(argument, PLAIN):
+        return argument
+    raise TraceError(
+        f"argument {k} of the step is a {type(argument).__name__}: a compiled step takes arrays, Tensors, numbers and "
+        "words. What it needs beside these, it takes from outside (closure, globals, its object)"
+    )
+
+
+def _kind(a):
+    """Return what a version depends on of an argument."""
+    return (a._data.shape, a._data.dtype, a.requires_grad, a._node is None) if isinstance(a, Tensor) else (type(a), a)
+
+
 class Version:
     """A step compiled for certain shapes and surroundings.
 
@@ -110,13 +228,14 @@ class Version:
     with the same random numbers: so every step's result comes from the same code, the first one's too.
     """
 
-    def __init__(self, step, given, names):
-        recorded, record, self.form = self._record(step, given, names)
-        self.program = optimise(recorded)
+    def __init__(self, step, kinds, recorded):
+        self.kinds, self.recorded, self.verified = kinds, recorded, False
+        self.contents = None  # of the surroundings, for which this version is right
+        self.program = optimise(recorded.program)
         title = f"{getattr(step, '__qualname__', 'step')}, compiled by minigan: kernels first, the step at the end."
         self.source = Source(self.program, title)
         self.module = cache.load(self.source.text)
-        threads.start()
+        helpers.start()
         self.cell = self.source.layout.cell
         self.sources = [e for e in self.program.equations if not e.inputs]
         self.draws = [_draw(e, self.cell) for e in self.sources]
@@ -126,39 +245,26 @@ class Version:
             _Part(getattr(self.module, a[0]), a[1], self.places) if isinstance(a, tuple) else _on_host(a, self.cell)
             for a in self.source.actions
         ]
-        tensors = _living(record)
-        self.living = [(t, array) for t, array, _ in tensors]
-        self.written = [(t._version, n) for t, _, n in tensors if n]
-        self.captured = [(x, t._data) for t, x in record.constants if isinstance(x, np.ndarray) and x is not t._data]
-        self.outline = Outline(record)
-        self.verified = False
-        self.rebuilt = _rebuilder(self.form)
-        self._replay(record)
+        self.living = [(t, array) for t, array, _ in recorded.living]
+        self.written = [(t._version, n) for t, _, n in recorded.living if n]
+        self.with_gradient = [t for t, _ in self.living if t.requires_grad]
+        self.rebuilt = _rebuilder(recorded.returned)
         self.program.forget()
+        recorded.forget()
 
-    @staticmethod
-    def _record(step, given, names):
-        """Run the step as it is, undo what it wrote, and return (program, recording, what it returned)."""
-        program, record, returned = trace(step, given, names)
-        record.undo()
-        for _, args, _, _ in record:
-            for t in args:
-                t.grad = None  # a compiled step leaves no gradients behind
-        return program, record, returned
+    def fits(self, surroundings):
+        """Return whether nothing has changed that this version depends on."""
+        return surroundings.hold(self.contents) and self.is_current()
 
-    def verify(self, step, given):
-        """Record the step once more: what was taken for constant must be the same, or it is no constant."""
-        _, record, _ = self._record(step, given, {})
-        self.outline.compare(Outline(record))
-        self.verified = True
-        self._replay(record)
+    def is_current(self):
+        """Return whether all memory that the program works on is where it was."""
+        return all([t._data is array for t, array in self.living])
 
-    def _replay(self, record):
+    def replay(self, recorded):
         """Take random draws and Python's numbers from a recording: they have been made, and must not be made again."""
-        made = [outs for _, args, _, outs in record if not args]
-        for equation, outs in zip(self.sources, made, strict=True):
-            for v, t in zip(equation.outputs, outs, strict=True):
-                np.copyto(self.cell(v), t._data)
+        for equation, arrays in zip(self.sources, recorded.drawn, strict=True):
+            for v, array in zip(equation.outputs, arrays, strict=True):
+                np.copyto(self.cell(v), array)
 
     @functools.cached_property
     def products(self):
@@ -173,19 +279,15 @@ class Version:
             array[...] = rng.standard_normal(array.shape)
         return triples
 
-    def is_current(self):
-        """Return whether all memory that the program works on is where it was."""
-        return all([t._data is array for t, array in self.living])
-
-    def run_sources(self):
+    def draw(self):
         """Make this step's random draws and Python's numbers."""
         for draw in self.draws:
             draw()
 
     def run(self, given):
         """Do one step, the draws being made."""
-        for original, recorded in self.captured:
-            if not np.array_equal(original, recorded):
+        for original, array in self.recorded.captured:
+            if not np.array_equal(original, array, equal_nan=array.dtype.kind == "f"):
                 raise TraceError(
                     "an array that the compiled step takes from outside has changed since it was recorded; pass it as "
                     "an argument, or make it a tensor once and write to it with .assign"
@@ -195,7 +297,9 @@ class Version:
             action(memory)
         for version, writes in self.written:
             version[0] += writes
-        return self.rebuilt([Tensor(array) for array in self.places.returned(memory)])
+        for t in self.with_gradient:
+            t.grad = None
+        return self.rebuilt(map(Tensor, self.places.returned(memory)))
 
 
 class _Part:
@@ -233,130 +337,25 @@ def _on_host(equation, cell):
     return run
 
 
-def _rebuilder(form):
-    """Return a function that nests a list of Tensors as those in `form` are."""
-    if type(form) is tuple and all(isinstance(part, Tensor) for part in form):
-        return tuple  # as most steps return them
-    return lambda tensors: _rebuilt(form, iter(tensors))
+def _rebuilder(tree):
+    """Return a function that nests Tensors, as an iterator yields them, as those in `tree` are nested.
 
-
-def _rebuilt(tree, tensors):
-    """Return `tree` with its Tensors replaced, in order, by those that the iterator `tensors` yields."""
-    if isinstance(tree, Tensor):
-        return next(tensors)
-    if isinstance(tree, dict):
-        return {k: _rebuilt(v, tensors) for k, v in tree.items()}
-    return type(tree)([_rebuilt(v, tensors) for v in tree]) if isinstance(tree, (list, tuple)) else tree
-
-
-def _living(record):
-    """Return (tensor, its array, how often it is written to) for the tensors from outside."""
-    made = {id(t._data) for _, _, _, outs in record for t in outs}
-    writes, tensors = {}, {}
-    for primitive, args, _, _ in record:
-        for i, t in enumerate(args):
-            if t._node is None and id(t._data) not in made:
-                tensors[id(t)] = t
-            if i in primitive.mutates:
-                writes[id(t._version)] = writes.get(id(t._version), 0) + 1
-    return [(t, t._data, writes.get(id(t._version), 0)) for t in tensors.values()]
-
-
-class Outline:
-    """What must be the same when a step is recorded again: which operations on which shapes, and all constants."""
-
-    def __init__(self, record):
-        self.equations = [(primitive, [t.shape for t in args]) for primitive, args, _, _ in record]
-        self.lines, self.constants = record.lines, record.constants
-
-    def compare(self, other):
-        """Raise TraceError if two recordings of a step differ in more than the values that flow through it."""
-        lines = [*self.lines, *other.lines]
-        pairs = itertools.zip_longest(self.equations, other.equations)
-        for (mine, theirs), line in zip(pairs, lines, strict=False):
-            if mine != theirs:
-                raise TraceError(
-                    f"the step did other things at its second call than at its first, from {line} on; what it does "
-                    "must not depend on values or on a count of its calls"
-                )
-        for (a, _), (b, original) in zip(self.constants, other.constants, strict=False):
-            if a._data.tobytes() != b._data.tobytes():
-                what = f"the number {original}" if isinstance(original, number_types.Number) else "an array"
-                raise TraceError(
-                    f"{what} was {a._data if a.size < 5 else 'another'} at the first call of the step: it would be "
-                    "frozen. Pass what changes as an argument (a 0-d array for a number), and draw random numbers from "
-                    "mg.random.default_rng"
-                )
-
-
-# -- what a step takes from outside ------------------------------------------------------------------------------------
-
-_PLAIN = (number_types.Number, str, bytes, type(None), np.dtype)
-
-
-class Surroundings:
-    """What a step refers to: closure, globals, the object it is a method of.
-
-    Numbers and words among it, and whether networks are training, decide which version of a program is the right one.
+    Numbers and words among them stay what they were when the step was recorded.
     """
+    if isinstance(tree, Tensor):
+        return next
+    if type(tree) is tuple and all(isinstance(part, Tensor) for part in tree):
+        return tuple  # as most steps return them
+    if isinstance(tree, dict):
+        parts, empty = {k: _rebuilder(part) for k, part in tree.items()}, copy.copy(tree)
+        empty.clear()
+        return lambda tensors: _filled(copy.copy(empty), {k: part(tensors) for k, part in parts.items()})
+    if isinstance(tree, list | tuple):
+        parts, make = [_rebuilder(part) for part in tree], getattr(type(tree), "_make", type(tree))  # a namedtuple's
+        return lambda tensors: make([part(tensors) for part in parts])
+    return lambda tensors: tree
 
-    def __init__(self, step):
-        while isinstance(step, functools.partial):
-            step = step.func
-        self.owner = step.__self__ if inspect.ismethod(step) else None
-        function = inspect.unwrap(step.__func__ if inspect.ismethod(step) else step)
-        code = getattr(function, "__code__", None)
-        self.parameters = list(inspect.signature(step).parameters) if code else []
-        cells = dict(zip(code.co_freevars, function.__closure__ or (), strict=True)) if code else {}
-        self.cells = list(cells.items())
-        self.globals = function.__globals__ if code else {}
-        self.global_names = [name for name in code.co_names if name in self.globals] if code else []
-        self.watched = None
 
-    def things(self):
-        """Yield (name, object) for all that the step refers to."""
-        for name, cell in self.cells:
-            with contextlib.suppress(ValueError):  # not bound yet
-                yield name, cell.cell_contents
-        for name in self.global_names:
-            yield name, self.globals.get(name)
-        if self.owner is not None:
-            yield from vars(self.owner).items()
-
-    def state(self):
-        """Return what a recording depends on beside the arguments.
-
-        Numbers among an object's own attributes are not looked at: they may count its steps.
-        """
-        if self.watched is None:
-            self._watch()
-        numbers, modules = self.watched
-        return [number() for number in numbers], [m.training for m in modules]
-
-    def _watch(self):
-        """Find, once, the numbers and words to look at from now on, and all parts of all networks."""
-        numbers = [functools.partial(getattr, cell, "cell_contents", None) for _, cell in self.cells]
-        numbers = [look for look in numbers if isinstance(look(), _PLAIN)]
-        numbers += [
-            functools.partial(self.globals.get, name)
-            for name in self.global_names
-            if isinstance(self.globals[name], _PLAIN)
-        ]
-        networks = [thing for _, thing in self.things() if hasattr(thing, "named_parameters")]
-        self.watched = numbers, [m for network in networks for m in network.modules()]
-
-    def names(self, given):
-        """Return {id of an array: what the user calls it}; `given` are the step's arguments."""
-        names = {id(t._data): name for name, t in zip(self.parameters, given, strict=False)}
-        for name, thing in self.things():
-            if isinstance(thing, Tensor):
-                names[id(thing._data)] = name
-            elif hasattr(thing, "named_parameters"):
-                for inner, p in [*thing.named_parameters(), *thing.named_buffers()]:
-                    names[id(p._data)] = f"{name}_{inner}"
-            elif hasattr(thing, "state_names"):  # an optimiser
-                names[id(thing._flat._data)] = f"{name}_parameters"
-                names[id(thing._grad._data)] = f"{name}_gradient"
-                for inner in thing.state_names:
-                    names[id(getattr(thing, inner)._data)] = f"{name}_{inner}"
-        return names
+def _filled(mapping, items):
+    mapping.update(items)
+    return mapping

@@ -2,6 +2,7 @@
 
 import inspect
 from collections.abc import Callable, Sequence
+from numbers import Number
 from typing import Any
 
 import numpy as np
@@ -11,32 +12,49 @@ from minigan.engine import Recording, Tensor, no_grad, recording
 from minigan.errors import TraceError
 
 
-def trace(step: Callable[..., Any], arguments: Sequence[Tensor], names: dict[int, str]) -> tuple[Program, Any, Any]:
+def trace(
+    step: Callable[..., Any], arguments: Sequence[Any], inputs: Sequence[Tensor], names: dict[int, str]
+) -> tuple[Program, Any, Any]:
     """Run ``step(*arguments)``, with all its effects, and return (program, recording, what the step returned).
+
+    Where it raises, what it wrote until then is undone.
 
     Parameters
     ----------
+    inputs : sequence of Tensor
+        Those of the arguments that are Tensors: the inputs of the program.
     names : dict
         By the id of an array, what the user calls it: parameters, arguments.
 
     Raises
     ------
     TraceError
-        If a value leaves the recording: a branch on it, a conversion to a number or a NumPy array.
+        If a value leaves the recording: a branch on it, a conversion to a number or a NumPy array. If the step returns
+        something else than Tensors in tuples, lists and dicts.
     """
     code = getattr(inspect.unwrap(step), "__code__", None)
     with recording(closed=True, code=code) as record:
-        returned = step(*arguments)
-    return _Tracer(names).program(record, arguments, tensors_in(returned)), record, returned
+        try:
+            returned = step(*arguments)
+            program = _Tracer(names).program(record, inputs, tensors_in(returned))
+        except BaseException:
+            record.undo()
+            raise
+    return program, record, returned
 
 
 def tensors_in(tree: Any) -> list[Tensor]:
-    """Return the Tensors in nested tuples, lists and dicts, in order."""
+    """Return the Tensors in nested tuples, lists and dicts, in order; None, numbers and words may stand beside them."""
     if isinstance(tree, Tensor):
         return [tree]
-    if isinstance(tree, dict):
-        tree = tree.values()
-    return [t for part in tree for t in tensors_in(part)] if isinstance(tree, list | tuple | type({}.values())) else []
+    if isinstance(tree, dict | list | tuple):
+        return [t for part in (tree.values() if isinstance(tree, dict) else tree) for t in tensors_in(part)]
+    if tree is None or isinstance(tree, Number | str):
+        return []
+    raise TraceError(
+        f"the step returned {type(tree).__name__}: its contents would stay those of the first call. Return Tensors, in "
+        "tuples, lists or dicts"
+    )
 
 
 class _Tracer:
@@ -66,6 +84,11 @@ class _Tracer:
         if id(array) not in self.values:
             if id(memory_of(array)) in self.made:
                 raise TraceError(f"at {line}: a view of a computed value was made outside of minigan's operations")
+            if tensor._node is not None:
+                raise TraceError(
+                    f"at {line}: the step uses a tensor that was computed outside of it, and through which gradients "
+                    "would flow. Pass or take its .detach(), or compute it inside the step"
+                )
             self.know(array, "state", "state" if array.ndim else "number")
         return self.values[id(array)]
 

@@ -8,7 +8,7 @@ functions of functions on it: `grad`, `vjp`, `jvp`, `hvp`.
 from minigan.engine.modes import default_dtype, detect_anomaly, enable_grad, modes, no_grad, unfused
 from minigan.engine.primitive import REGISTRY, Node, Primitive, bind, primitive
 from minigan.engine.recording import Recording, recording
-from minigan.engine.tensor import Tensor, as_tensor, constant, tensor
+from minigan.engine.tensor import Tensor, as_tensor, constant, filled_like, tensor
 
 __all__ = [
     "REGISTRY",
@@ -22,6 +22,7 @@ __all__ = [
     "default_dtype",
     "detect_anomaly",
     "enable_grad",
+    "filled_like",
     "modes",
     "no_grad",
     "primitive",

@@ -3,13 +3,11 @@
 from collections.abc import Sequence
 from typing import Any
 
-import numpy as np
-
 from minigan.engine.graph import Stop, conform, place, topological_order
 from minigan.engine.modes import enable_grad, modes
 from minigan.engine.primitive import Node, rules_of
 from minigan.engine.reverse import pull_back
-from minigan.engine.tensor import Tensor
+from minigan.engine.tensor import Tensor, filled_like
 
 
 def push_forward(
@@ -36,14 +34,14 @@ def push_forward(
         if any(t is not None for t in incoming):
             for i, t in enumerate(_tangents_of_outputs(node, incoming)):
                 known[(node, i)] = t
-    return [known.get(place(r, stop), Tensor(np.zeros_like(r._data))) for r in roots]
+    return [known.get(place(r, stop), filled_like(r._data, 0)) for r in roots]
 
 
 def _tangents_of_outputs(node: Node, incoming: list[Any]) -> Sequence[Any]:
     primitive, out = node.primitive, node.outputs()
     if primitive.jvp is None:
         return _transpose_twice(node, incoming, out)
-    filled = [Tensor(np.zeros_like(x._data)) if t is None else t for t, x in zip(incoming, node.inputs, strict=True)]
+    filled = [filled_like(x._data, 0) if t is None else t for t, x in zip(incoming, node.inputs, strict=True)]
     t = primitive.jvp(filled, out, *node.inputs, **node.params)
     return t if isinstance(t, tuple) else (t,)
 
@@ -57,7 +55,7 @@ def _transpose_twice(node: Node, incoming: list[Any], out: Any) -> list[Any]:
     primitive, inputs, params = node.primitive, node.inputs, node.params
     recording = modes.grad_enabled
     with enable_grad():
-        u = tuple(Tensor(np.zeros_like(v), requires_grad=True) for v in node.values)
+        u = tuple(filled_like(v, 0, requires_grad=True) for v in node.values)
         g = u[0] if len(u) == 1 else u
         if primitive.shared is not None:
             g = primitive.shared(g, out, *inputs, **params)
@@ -71,6 +69,6 @@ def _transpose_twice(node: Node, incoming: list[Any], out: Any) -> list[Any]:
             outs = out if isinstance(out, tuple) else (out,)
             here = frozenset([*u, *inputs, *outs, *(t for t in incoming if t is not None)])  # what lies behind is no
             order, _ = topological_order(products, stop=here)  # concern of u: a chain would be walked n^2 times
-            ones = [Tensor(np.ones_like(p._data)) for p in products]
+            ones = [filled_like(p._data, 1) for p in products]
             results = pull_back(products, ones, u, order, stop=here, create_graph=recording, retain_graph=True)
-    return [Tensor(np.zeros_like(v)) if r is None else r for r, v in zip(results, node.values, strict=True)]
+    return [filled_like(v, 0) if r is None else r for r, v in zip(results, node.values, strict=True)]

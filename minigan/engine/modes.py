@@ -22,6 +22,15 @@ class _Modes(threading.local):
 modes = _Modes()
 
 
+class _Changes:
+    """How often an attribute of a module was set to something new: whoever remembers what modules hold looks again."""
+
+    count = 0
+
+
+changes = _Changes()
+
+
 @contextlib.contextmanager
 def _switched(name: str, value: Any) -> Iterator[Any]:
     before = getattr(modes, name)

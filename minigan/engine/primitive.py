@@ -212,6 +212,8 @@ def _wrap(value: Any, args: tuple[Tensor, ...]) -> Tensor:
         for x in args:
             if np.may_share_memory(value, x._data):
                 return Tensor(value, version=x._version)
+    if modes.equations is not None:  # a compiled step's memory is in C order: no view here that would be none there
+        value = np.asarray(value, order="C")
     return Tensor(value)
 
 

@@ -184,6 +184,7 @@ class Tensor:
     def __deepcopy__(self, memo: dict[int, Any]) -> "Tensor":
         if self._node is not None:
             raise GraphError("only leaves can be copied: call .detach() first, or copy what it is computed from")
+        must_stay("a tensor was copied by copy.deepcopy")
         copy = type(self)(self._data.copy(), self.requires_grad)
         memo[id(self)] = copy
         return copy
@@ -230,6 +231,11 @@ def constant(tensor: Tensor, original: Any) -> Tensor:
     if modes.equations is not None:
         modes.equations.constants.append((tensor, original))
     return tensor
+
+
+def filled_like(array: np.ndarray, value: float, requires_grad: bool = False) -> Tensor:
+    """Return a Tensor of an array's shape and dtype, full of one number: a constant to a recording."""
+    return constant(Tensor(np.full_like(array, value), requires_grad), value)
 
 
 def numbers(x: Any) -> np.ndarray:

@@ -5,7 +5,7 @@ import functools
 import numpy as np
 
 from minigan.domains import REAL, Interval
-from minigan.engine import Tensor, primitive
+from minigan.engine import filled_like, primitive
 from minigan.errors import ConfigError
 from minigan.losses.record import Loss, checked_label, full_name, logits, rules_for_both
 from minigan.ops import greater, less, mean, relu
@@ -93,12 +93,8 @@ def least_squares(fake_label=_LABELS["fake_label"], real_label=_LABELS["real_lab
 # L_G = -mean a_fake, dL/da = -1/n: every sample is pushed up D's slope with the same weight, whatever its score.
 
 
-def _constant_like(a, value):
-    return Tensor(np.full(a.shape, value, a.dtype))
-
-
 def _push_up_grad(fake):
-    return _constant_like(fake, -1.0 / fake.size)
+    return filled_like(fake._data, -1.0 / fake.size)
 
 
 @primitive(
@@ -155,7 +151,7 @@ def hinge():
 
 
 def _wasserstein_grad(real, fake):
-    return _constant_like(real, -1.0 / real.size), _constant_like(fake, 1.0 / fake.size)
+    return filled_like(real._data, -1.0 / real.size), filled_like(fake._data, 1.0 / fake.size)
 
 
 @primitive(

@@ -3,6 +3,7 @@
 import numpy as np
 
 from minigan.engine import Tensor, tensor
+from minigan.engine.modes import changes
 from minigan.errors import ShapeError
 
 
@@ -42,6 +43,11 @@ class Module:
     """
 
     training = True
+
+    def __setattr__(self, name, value):
+        if vars(self).get(name, self) is not value:
+            changes.count += 1  # compiled steps look again at what modules hold
+        super().__setattr__(name, value)
 
     def forward(self, x):
         raise TypeError(f"{type(self).__name__} has no forward(self, x): write what it computes there")

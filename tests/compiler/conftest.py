@@ -24,7 +24,7 @@ def as_python(monkeypatch):
         text = text.replace(
             "from minigan.kernels.jit import inner, njit", "inner = njit = lambda f=None, **flags: f or (lambda g: g)"
         )
-        text = text.replace("arrays import array", "arrays import in_python as array")
+        text = text.replace("arrays import array_of", "arrays import of_in_python as array_of")
         text = text.replace("from numba import", "from numpy import bool as boolean, float32, float64  #")
         text = text.replace("from numpy import inf, nan", "from numpy import *; from numpy import abs, bool as boolean")
         exec(compile(text, "generated", "exec"), vars(module))

@@ -18,7 +18,8 @@ from minigan.ops import writes
 
 
 def recorded(step, *arrays):
-    return trace(step, [Tensor(np.asarray(a)) for a in arrays], {})[0]
+    arguments = [Tensor(np.asarray(a)) for a in arrays]
+    return trace(step, arguments, arguments, {})[0]
 
 
 def names(program):

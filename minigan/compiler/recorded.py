@@ -1,0 +1,135 @@
+"""Recorded: a step that was run once, eagerly, with all its effects undone; and whether two recordings are the same."""
+
+import itertools
+import numbers
+
+import numpy as np
+
+from minigan.compiler.trace import memory_of, trace
+from minigan.engine import Tensor
+from minigan.errors import DTypeError, TraceError
+
+DTYPES = {"f4", "f8", "b1", *(f"{kind}{size}" for kind in "iu" for size in (1, 2, 4, 8))}
+
+
+class Recorded:
+    """What is known of a step after it was run.
+
+    Attributes
+    ----------
+    program : Program
+    returned : nested tuples, lists and dicts of Tensors
+    drawn : list of tuples of arrays
+        The results of equations without arguments, in order: random draws, and what Python works out.
+    living : list of (Tensor, its array, how often it is written to)
+        Tensors from outside: their memory lives on from step to step.
+    captured : list of (array from outside, the copy that was made of it)
+    """
+
+    def __init__(self, step, given, parameters, names):
+        arguments = [_copy(k, a) if isinstance(a, Tensor) else a for k, a in enumerate(given)]
+        self.given = [a for a in arguments if isinstance(a, Tensor)]
+        names |= {id(a._data): name for name, a in zip(parameters, arguments, strict=False) if isinstance(a, Tensor)}
+        self.program, record, self.returned = trace(step, arguments, self.given, names)
+        record.undo()
+        self.drawn = [tuple(t._data for t in outs) for _, args, _, outs in record if not args]
+        self.captured = [(x, t._data) for t, x in record.constants if isinstance(x, np.ndarray) and x is not t._data]
+        self.lines, self.constants = record.lines, record.constants
+        self.equations = [(primitive, [t.shape for t in args], _told(params)) for primitive, args, params, _ in record]
+        self.living = self._living(record)
+        for t, _, _ in self.living:
+            t.grad = None  # a compiled step leaves no gradients behind
+        self._look_at_arguments(given, record)
+
+    def forget(self):
+        """Let go of all that was computed."""
+        self.program = self.returned = self.given = None
+
+    def _living(self, record):
+        known = {id(t._data) for t in [*self.given, *(t for t, _ in record.constants)]}
+        known |= {id(t._data) for _, _, _, outs in record for t in outs}
+        writes, tensors = {}, {}
+        for primitive, args, _, _ in record:
+            for i, t in enumerate(args):
+                if id(t._data) not in known:
+                    tensors[id(t)] = t
+                if i in primitive.mutates:
+                    writes[id(t._version)] = writes.get(id(t._version), 0) + 1
+        return [(t, t._data, writes.get(id(t._version), 0)) for t in tensors.values()]
+
+    def _look_at_arguments(self, given, record):
+        """Refuse what a compiled step, which works on copies of its arguments, would do otherwise than an eager one."""
+        copies = {id(memory_of(t._data)) for t in self.given}
+        for (primitive, args, _, _), line in zip(record, self.lines, strict=True):
+            if any(id(memory_of(args[i]._data)) in copies for i in primitive.mutates):
+                raise TraceError(
+                    f"at {line}: the step writes to its argument, and a compiled step has only a copy of it. Return "
+                    "the new values, or write to a tensor that the step takes from outside"
+                )
+        outside = {id(memory_of(array)) for _, array, _ in self.living}
+        for k, a in enumerate(given):
+            if isinstance(a, Tensor) and a.requires_grad and id(memory_of(a._data)) in outside:
+                raise TraceError(
+                    f"argument {k} of the step is a tensor that the step also takes from outside, and wants its "
+                    "gradient: pass it, or take it from outside"
+                )
+
+    def difference(self, other):
+        """Return in words what two recordings differ in, beside the values that flow through them; None if nothing."""
+        lines = [*self.lines, *other.lines]
+        pairs = itertools.zip_longest(self.equations, other.equations)
+        for (mine, theirs), line in zip(pairs, lines, strict=False):
+            if mine != theirs:
+                return (
+                    f"the step did other things at its second call than at its first, from {line} on; what it does "
+                    "must not depend on values or on a count of its calls"
+                )
+        for (a, _), (b, original) in zip(self.constants, other.constants, strict=False):
+            if a._data.tobytes() != b._data.tobytes():
+                what = f"the number {original}" if isinstance(original, numbers.Number) else "an array"
+                return (
+                    f"{what} was {a._data if a.size < 5 else 'another'} at the first call of the step: it would be "
+                    "frozen. Pass what changes as an argument (a 0-d array for a number), and draw random numbers from "
+                    "mg.random.default_rng"
+                )
+        if [_place(array) for _, array, _ in self.living] != [_place(array) for _, array, _ in other.living]:
+            return (
+                "the step used other tensors from outside at its second call than at its first: one was made anew in "
+                "between, or is made at each call in a way that is not recorded. Make it once, before the step"
+            )
+        return None
+
+
+def _copy(k, argument):
+    """Return a copy of the k-th argument: what a recording must not take for anything that it is elsewhere, too."""
+    if argument._node is not None:
+        raise TraceError(
+            f"argument {k} of the step was computed, and gradients would flow through it to what is outside. Pass its "
+            ".detach(), or compute it inside the step"
+        )
+    if argument.dtype.str[1:] not in DTYPES:
+        raise DTypeError(
+            f"argument {k} of the step has dtype {argument.dtype}: a compiled step takes float32, float64, integers "
+            "and booleans; convert it with .astype"
+        )
+    return Tensor(np.array(argument._data, order="C"), argument.requires_grad)
+
+
+def _place(array):
+    """Return where an array lies in memory, and how."""
+    return array.ctypes.data, array.shape, array.strides, array.dtype
+
+
+def _told(params):
+    """Return an equation's parameters as something that can be compared. Functions are not looked into."""
+    return {name: _comparable(value) for name, value in params.items()}
+
+
+def _comparable(value):
+    if isinstance(value, np.ndarray):
+        return value.dtype, value.shape, value.tobytes()
+    if isinstance(value, tuple | list):
+        return [_comparable(part) for part in value]
+    if callable(value):
+        return type(value)
+    return repr(value) if isinstance(value, numbers.Number | str | slice | type(None) | np.dtype) else id(value)

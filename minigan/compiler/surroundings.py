@@ -1,0 +1,176 @@
+"""Surroundings: what a step refers to beside its arguments. A recording holds as long as these are what they were."""
+
+import functools
+import inspect
+import numbers
+import operator
+import types
+
+import numpy as np
+
+from minigan.engine import Tensor
+from minigan.engine.modes import changes
+
+PLAIN = (numbers.Number, str, bytes, type(None), np.dtype)  # constants of a step: known by their value
+DEEPEST, LONGEST = 4, 64  # how far the search goes: from an object to what it holds, and lists up to that length
+LIBRARIES = {"minigan", "numpy", "numba", "scipy", "matplotlib", "builtins"}  # whose insides are not looked into
+
+
+class Surroundings:
+    """The places that a step looks at: closure, globals, the object it is a method of, and what these hold.
+
+    Of what a place holds, numbers and words count by their value, everything else by its identity. Modules are looked
+    into again only after an attribute of some module was set (`minigan.engine.modes.changes`).
+    """
+
+    def __init__(self, step):
+        self.step = step
+        self.ignored = set()  # places whose contents change, and the step does not
+        self._search()
+
+    def _search(self):
+        """Find all places, from what they hold now."""
+        search = _Search()
+        search.enter(search.near, "", self.step, DEEPEST)
+        self.seen_changes = changes.count
+        self.near = {name: look for name, look in search.near.items() if name not in self.ignored}
+        self.far = {name: look for name, look in search.far.items() if name not in self.ignored}
+        self.looks, self.far_contents = list(self.near.values()), [look() for look in self.far.values()]
+
+    def hold(self, contents):
+        """Return whether all places hold what they did when `key` returned these contents: the same objects."""
+        if self.seen_changes != changes.count:
+            self._search()
+        near, far = contents
+        return far is self.far_contents and all(map(operator.is_, near, [look() for look in self.looks]))
+
+    def key(self):
+        """Return (what stands for all contents, the contents), after a search for places that are new."""
+        self._search()
+        near = [look() for look in self.looks]
+        marks = map(_mark, [*self.near, *self.far], [*near, *self.far_contents])
+        return tuple(marks), (near, self.far_contents)
+
+    def ignore(self, old, new):
+        """Leave out the places in which two keys differ: the step is the same whatever they hold."""
+        self.ignored |= {name for name, *_ in set(old) ^ set(new)}
+
+    def rates(self):
+        """Return (name, number) for the numbers of all optimisers among the contents."""
+        optimisers = [(name, thing) for name, thing in self.named() if hasattr(thing, "state_names")]
+        return [
+            (f"{name}.{word}", value)
+            for name, thing in optimisers
+            for word, value in vars(thing).items()
+            if isinstance(value, numbers.Number | tuple)
+        ]
+
+    def named(self):
+        """Return (name, object) for what the step refers to, by the names that the user has for them."""
+        return [(name.strip(".").replace(".", "_"), look()) for name, look in self.near.items()]
+
+
+def _mark(name, content):
+    """Return something hashable that is another one when a place holds something else."""
+    if isinstance(content, PLAIN):
+        return name, type(content), content if content == content else str(content)  # nan is not itself
+    return name, id(content)
+
+
+class _Search:
+    """Collects places, as functions that return what is there now: near ones, and those inside modules."""
+
+    def __init__(self):
+        self.near, self.far = {}, {}
+        self.entered = set()
+
+    def enter(self, places, name, thing, depth):
+        """Add the places that a thing holds to the near or the far ones."""
+        if id(thing) in self.entered or depth == 0 or isinstance(thing, (*PLAIN, Tensor, np.ndarray, type)):
+            return
+        self.entered.add(id(thing))
+        if isinstance(thing, functools.partial):
+            for part in (thing.func, thing.args, thing.keywords):
+                self.enter(places, name, part, depth)
+        elif inspect.ismethod(thing):
+            self._function(places, name, thing.__func__, depth, thing.__self__)
+        elif inspect.isfunction(thing):
+            self._function(places, name, thing, depth)
+        elif isinstance(thing, dict | list | tuple):
+            self._container(places, name, thing, depth)
+        elif hasattr(thing, "named_parameters"):
+            self._module(name, thing, depth)
+        elif _is_users(type(thing)) and len(getattr(thing, "__dict__", ())) in range(1, LONGEST):
+            self._attributes(places, name, thing, vars(thing), depth)
+        call = inspect.getattr_static(type(thing), "__call__", None)
+        if depth == DEEPEST and inspect.isfunction(call):  # the step is an object that can be called
+            self._function(places, name, call, depth, thing)
+
+    def _add(self, places, name, look, depth):
+        places[name] = look
+        self.enter(places, name, look(), depth - 1)
+
+    def _function(self, places, name, function, depth, owner=None):
+        """Add what a function takes from outside, and what its names say that it reads of its owner."""
+        in_python, users = inspect.isfunction(function), _is_users(function)
+        used = _names_in(function.__code__) if in_python else set()
+        if in_python and (users or owner is not None):
+            for variable, cell in zip(function.__code__.co_freevars, function.__closure__ or (), strict=True):
+                if cell != types.CellType():  # that is bound
+                    self._add(places, f"{name}.{variable}", functools.partial(getattr, cell, "cell_contents"), depth)
+        if in_python and users:
+            outside = function.__globals__
+            for variable in sorted(used & outside.keys()):
+                self._add(places, f"{name}.{variable}", functools.partial(outside.get, variable), depth)
+            for part in (function.__defaults__, function.__kwdefaults__):
+                self.enter(places, name, part, depth - 1)
+        if owner is not None and hasattr(owner, "__dict__"):
+            self._owner(places, name, owner, used, depth)
+
+    def _owner(self, places, name, owner, used, depth):
+        """Add the attributes that a method reads, by itself or through other methods."""
+        self.entered.add(id(owner))
+        methods = {n: m for n in dir(type(owner)) if inspect.isfunction(m := inspect.getattr_static(type(owner), n))}
+        reached = set()
+        while new := (used & methods.keys()) - reached:
+            reached |= new
+            used = used.union(*(_names_in(methods[n].__code__) for n in new))
+        self._attributes(places, name, owner, used & vars(owner).keys(), depth)
+        if hasattr(owner, "named_parameters"):
+            self._module(name, owner, depth)
+
+    def _module(self, name, module, depth):
+        """Add what a module and all modules inside hold; these are looked at when some module has changed."""
+        modules = module.modules()
+        self.entered |= set(map(id, modules))
+        for k, inner in enumerate(modules):
+            self._attributes(self.far, f"{name}.{k}", inner, vars(inner), depth)
+
+    def _attributes(self, places, name, thing, attributes, depth):
+        for attribute in sorted(attributes):
+            self._add(places, f"{name}.{attribute}", functools.partial(vars(thing).get, attribute), depth)
+
+    def _container(self, places, name, container, depth):
+        if len(container) <= LONGEST:
+            for k in container if isinstance(container, dict) else range(len(container)):
+                self._add(places, f"{name}.{k}", functools.partial(_item, container, k), depth)
+            places[f"{name}.len"] = functools.partial(len, container)
+
+
+def _item(container, k):
+    """Return an item, or None where it is gone."""
+    try:
+        return container[k]
+    except LookupError:
+        return None
+
+
+def _names_in(code):
+    """Return the names of globals and attributes in a function's code and in the functions inside it."""
+    inner = [_names_in(constant) for constant in code.co_consts if isinstance(constant, types.CodeType)]
+    return set(code.co_names).union(*inner)
+
+
+def _is_users(thing):
+    """Return whether a function or a class is no library's."""
+    return (getattr(thing, "__module__", None) or "").split(".")[0] not in LIBRARIES
