@@ -76,7 +76,7 @@ class CompiledStep:
         functools.update_wrapper(self, step, updated=())
         self.step = step
         self.surroundings = Surroundings(step)
-        self.versions = {}  # (what the arguments are, what the surroundings hold) -> Version
+        self.versions = {}  # (what the arguments are ..., what the surroundings hold) -> Version
         self.last = None
         self.lock = threading.RLock()  # a version's memory serves one call at a time
 
@@ -86,7 +86,11 @@ class CompiledStep:
         if modes.equations is not None:  # a part of another step, which is being recorded
             return self.step(*arguments)
         given = [a if isinstance(a, Tensor) else _taken(k, a) for k, a in enumerate(arguments)]
-        kinds = (*map(_kind, given), modes.default_dtype, modes.grad_enabled)
+        kinds = [
+            (a._data.shape, a._data.dtype, a.requires_grad, a._node is None) if isinstance(a, Tensor) else (type(a), a)
+            for a in given
+        ]
+        kinds += modes.default_dtype, modes.grad_enabled
         with self.lock:
             version, recorded = self.last, None
             if version is None or version.kinds != kinds or not version.fits(self.surroundings):
@@ -98,7 +102,7 @@ class CompiledStep:
             else:
                 version.replay(recorded)
             self.last = version
-            return version.run([a for a in given if isinstance(a, Tensor)])
+            return version.run(given)
 
     def _find(self, kinds, given):
         """Return (version, recording): a version that is known, or a new one for other arguments or surroundings.
@@ -106,7 +110,7 @@ class CompiledStep:
         The recording is None where none was made.
         """
         before, contents = self.surroundings.key()
-        version = self.versions.get((kinds, before))
+        version = self.versions.get((*kinds, before))
         if version is not None and version.is_current():
             version.contents = contents
             return (version, None) if version.verified else self._verified(version, given)
@@ -121,15 +125,15 @@ class CompiledStep:
         self.surroundings.ignore(before, after)  # what the step itself changes: counters, what it remembers
         version = self._same(kinds, after, recorded) or Version(self.step, kinds, recorded)
         key, version.contents = self.surroundings.key()
-        self.versions[kinds, key] = version
+        self.versions[*kinds, key] = version
         while len(self.versions) > MOST_VERSIONS:
             del self.versions[next(iter(self.versions))]
         return version, recorded
 
     def _same(self, kinds, key, recorded):
         """Return a version that was recorded in other surroundings and does the same, or None."""
-        for (other_kinds, other_key), version in self.versions.items():
-            if other_kinds == kinds and version.is_current() and not version.recorded.difference(recorded):
+        for (*_, other_key), version in self.versions.items():
+            if version.kinds == kinds and version.is_current() and not version.recorded.difference(recorded):
                 self.surroundings.ignore(other_key, key)  # what differs has no influence
                 return version
         return None
@@ -216,11 +220,6 @@ def _taken(k, argument):
     )
 
 
-def _kind(a):
-    """Return what a version depends on of an argument."""
-    return (a._data.shape, a._data.dtype, a.requires_grad, a._node is None) if isinstance(a, Tensor) else (type(a), a)
-
-
 class Version:
     """A step compiled for certain shapes and surroundings.
 
@@ -247,6 +246,7 @@ class Version:
         ]
         self.living = [(t, array) for t, array, _ in recorded.living]
         self.written = [(t._version, n) for t, _, n in recorded.living if n]
+        self.all_tensors = len(self.program.inputs) == len(kinds) - 2
         self.with_gradient = [t for t, _ in self.living if t.requires_grad]
         self.rebuilt = _rebuilder(recorded.returned)
         self.program.forget()
@@ -292,7 +292,7 @@ class Version:
                     "an array that the compiled step takes from outside has changed since it was recorded; pass it as "
                     "an argument, or make it a tensor once and write to it with .assign"
                 )
-        memory = self.places.memory(given)
+        memory = self.places.memory(given if self.all_tensors else [a for a in given if isinstance(a, Tensor)])
         for action in self.actions:
             action(memory)
         for version, writes in self.written:

@@ -114,7 +114,11 @@ def test_arguments_by_name_and_with_defaults():
         return x * weight
 
     f = mg.compile(lambda x, weight=2.0: x * weight)
-    assert [f(x=scalar(3)).item(), f(scalar(3), weight=5.0).item(), f(scalar(3), weight=scalar(7)).item()] == [6, 15, 21]
+    assert [f(x=scalar(3)).item(), f(scalar(3), weight=5.0).item(), f(scalar(3), weight=scalar(7)).item()] == [
+        6,
+        15,
+        21,
+    ]
     with pytest.raises(TypeError, match="keyword-only"):
         mg.compile(step)(scalar(1), other=2.0)
 
@@ -136,7 +140,7 @@ def test_what_is_no_argument_is_named():
         mg.compile(3)
 
 
-Pair = collections.namedtuple("Pair", "a b")  # noqa: PYI024
+Pair = collections.namedtuple("Pair", "a b")
 
 
 def test_results_keep_their_form():
