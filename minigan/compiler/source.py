@@ -20,6 +20,7 @@ from minigan.kernels.arrays import array_of
 from minigan.kernels.elementwise import {functions}
 from minigan.kernels.jit import inner, njit
 {imports}'''
+MOST_CALLS = 100  # of one function: what LLVM needs for it grows faster than it does
 SUMS = 'fastmath=("nsz", "arcp", "contract", "afn", "reassoc")'
 
 
@@ -47,7 +48,7 @@ class Source:
         self.kernels = {}  # text -> name
         self.imports = {}  # of kernels from elsewhere: name -> module
         self.arguments = {}  # of the part being written: (address, strides, ...) -> (name, array)
-        self.lines, self.parts, self.place = [], [], ""
+        self.lines, self.parts, self.place, self.calls = [], [], "", 0
         for group in groups:
             self._write(group)
         self._close_part()
@@ -127,6 +128,9 @@ class Source:
         return self.kernels[text]
 
     def _call(self, kernel, arguments, e):
+        if self.calls == MOST_CALLS:
+            self._close_part()
+        self.calls += 1
         if e.line != self.place:
             self.place = e.line
             self.lines.append(f"    # {_users_words(e.line)}")
@@ -154,14 +158,13 @@ class Source:
 
     def _close_part(self):
         """End the function being written: what comes next runs on the host, or nothing does."""
-        calls = [line for line in self.lines if not line.lstrip().startswith("#")]
-        if calls:
+        if self.calls:
             name = f"part{len(self.parts) + 1}"
             arguments = list(self.arguments.values())
             taken = [f"    {word} = {_array_source(k, array)}" for k, (word, array) in enumerate(arguments)]
             self.parts.append("\n".join([f"@njit\ndef {name}(memory):", *taken, *self.lines]))
             self.actions.append((name, [array for _, array in arguments]))
-        self.lines, self.arguments, self.place = [], {}, ""
+        self.lines, self.arguments, self.place, self.calls = [], {}, "", 0
 
     def _module(self, title):
         functions = sorted(f"{name}{bits}" for name in elementwise.FUNCTIONS for bits in (32, 64))

@@ -78,9 +78,12 @@ def program_of(choices):
                 except mg.errors.ShapeError:
                     continue
             elif kind == "shape":
-                made = (mg.reshape(a, -1), mg.transpose(a), a.sum(axis=-1, keepdims=True) if a.ndim else a * 2.0)[
-                    which % 3
-                ]
+                made = (
+                    lambda a: mg.reshape(a, -1),
+                    mg.transpose,
+                    lambda a: a.sum(axis=-1, keepdims=True) if a.ndim else a * 2.0,
+                    lambda a: mg.reshape(mg.transpose(mg.tanh(mg.transpose(a))), -1),  # NumPy would return a view of it
+                )[which % 4](a)
             else:
                 made = mg.concatenate([mg.reshape(a, -1), mg.reshape(b, -1)])
             pool.append(made)
@@ -106,11 +109,16 @@ CHOICE = st.tuples(
 
 @pytest.mark.usefixtures("as_python")
 @settings(max_examples=30)
-@given(choices=st.lists(CHOICE, max_size=10), seed=st.integers(0, 99), shape=st.sampled_from(SHAPES))
-def test_random_programs_and_their_gradients(choices, seed, shape):
+@given(
+    choices=st.lists(CHOICE, max_size=10),
+    seed=st.integers(0, 99),
+    shape=st.sampled_from(SHAPES),
+    laid_out=st.sampled_from([np.asarray, np.asfortranarray, lambda a: np.repeat(a, 2, axis=-1)[..., ::2]]),
+)
+def test_random_programs_and_their_gradients(choices, seed, shape, laid_out):
     f = program_of(choices)
     step = CompiledStep(f)
     rng = np.random.default_rng(seed)
     for _ in range(3):
-        x, y = Tensor(rng.standard_normal((3, 4))), Tensor(rng.standard_normal(shape))
+        x, y = Tensor(laid_out(rng.standard_normal((3, 4)))), Tensor(rng.standard_normal(shape))
         agree(values(step(x, y)), values(f(x, y)), 1e-11)
