@@ -212,7 +212,12 @@ def _getitem(x, *, index):
 
 
 def getitem(x, index):
-    """Return x[index], with all of NumPy's indexing.  The pullback adds each element where it came from."""
+    """Return x[index], with all of NumPy's indexing.  The pullback adds each element where it came from.
+
+    One Tensor of integers as the index is `take` along the first axis.
+    """
+    if isinstance(index, Tensor) and index.dtype.kind in "iu":
+        return take(x, index, axis=0)
     parts = index if isinstance(index, tuple) else (index,)
     return _getitem(x, index=tuple(_plain(part) for part in parts))
 
@@ -250,16 +255,59 @@ def scatter_add(x, *, index, shape):
     return out
 
 
+def _take_domain(rng, side):
+    shape = random_shape(rng, side, dims=int(rng.integers(1, 4)), least=1)
+    axis = int(rng.integers(len(shape)))
+    indices = rng.integers(-shape[axis], shape[axis], size=random_shape(rng, 2, dims=int(rng.integers(0, 3)), least=1))
+    return (REAL.draw(rng, shape), indices), {"axis": axis}
+
+
+def _put_domain(rng, side):
+    (x, indices), params = _take_domain(rng, side)
+    axis = params["axis"]
+    return (REAL.draw(rng, np.take(x, indices, axis).shape), indices), {"axis": axis, "length": x.shape[axis]}
+
+
+@primitive(
+    vjp=(lambda g, out, x, indices, axis: _put(g, indices, axis=axis, length=x.shape[axis]), None),
+    domain=Domain(_take_domain),
+    name="take",
+)
+def _take(x, indices, *, axis):
+    return np.take(x, indices, axis)
+
+
+@primitive(
+    vjp=(lambda g, out, x, indices, axis, length: _take(g, indices, axis=axis), None),
+    domain=Domain(_put_domain),
+    name="put",
+)
+def _put(x, indices, *, axis, length):
+    """Return zeros with this length along `axis`, x added at `indices`: the transpose of `take`."""
+    rows = np.moveaxis(x, tuple(range(axis, axis + indices.ndim)), tuple(range(indices.ndim)))
+    out = np.zeros((length, *rows.shape[indices.ndim :]), x.dtype)
+    np.add.at(out, indices, rows)
+    return np.moveaxis(out, 0, axis)
+
+
 def take(x, indices, axis=None):
-    """Return the elements at integer `indices` along `axis` (None: of the flattened x)."""
-    x = as_tensor(x)
+    """Return the elements at integer `indices` along `axis` (None: of the flattened x).
+
+    Indices in a Tensor may differ from call to call of a compiled step: a batch is one gather.
+
+    Raises
+    ------
+    ShapeError
+        If the indices are no integers.
+    IndexError
+        If one of them is out of range.
+    """
+    x, indices = as_tensor(x), indices if isinstance(indices, Tensor) else np.array(indices)
     if axis is None:
         x, axis = reshape(x, (-1,)), 0
-    indices = np.asarray(indices)
     if indices.dtype.kind not in "iu":
         raise ShapeError(f"take: indices have dtype {indices.dtype}, expected integers")
-    axis = np.lib.array_utils.normalize_axis_index(axis, x.ndim)
-    return getitem(x, (slice(None),) * axis + (indices,))
+    return _take(x, indices, axis=np.lib.array_utils.normalize_axis_index(axis, x.ndim))
 
 
 def _pad_domain(rng, side):

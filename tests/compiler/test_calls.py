@@ -242,3 +242,18 @@ def test_threads_take_turns():
     for worker in workers:
         worker.join()
     assert not wrong
+
+
+def test_a_batch_is_gathered_by_indices_that_are_passed():
+    data = mg.tensor(np.arange(12.0).reshape(4, 3), requires_grad=True)
+
+    def step(i):
+        data.grad = None
+        (data[i] * mg.take(data, i, axis=0) + mg.take(data, i.sum() * 0, axis=0)).sum().backward()
+        return data.grad, mg.take(data, i)
+
+    f = mg.compile(step)
+    for i in ([0, 1], [3, 3], [2, 0], [-1, 1]):
+        i = mg.tensor(np.array(i))
+        for got, expected in zip(f(i), step(i), strict=True):
+            assert np.array_equal(got.numpy(), expected.numpy())
