@@ -29,14 +29,15 @@ def compile(step):
 
     The first call runs `step` as it is and records what happens: forward, backward, penalties, optimiser, averages and
     random draws. From then on the recorded program runs, as one compiled function, and `step` itself is not entered
-    again until a shape, a dtype, a mode (``train()``, ``eval()``) or a number that it takes from outside changes.
+    again until a shape, a dtype, a mode (``train()``, ``eval()``) or something that it takes from outside changes.
 
     Parameters
     ----------
     step : callable
-        Takes arrays or Tensors, and returns Tensors, nested in tuples, lists or dicts. Numbers that it takes from
-        outside (by closure, as globals, as attributes) are constants, and compiled anew when they change; what is to
-        vary cheaply is passed in as a 0-d array. Learning rates and other attributes of optimisers stay alive.
+        Takes arrays, Tensors, numbers and words, and returns Tensors, nested in tuples, lists or dicts. Numbers among
+        the arguments, and what it takes from outside (by closure, as globals, as attributes; numbers, networks,
+        optimisers, arrays), are constants, and compiled anew when they change. What is to vary cheaply is passed in as
+        a 0-d array. Learning rates and other attributes of optimisers stay alive.
 
     Returns
     -------
@@ -46,8 +47,12 @@ def compile(step):
     Raises
     ------
     TraceError
-        At a call: if the step branches on a value, turns one into a Python number or a NumPy array, or uses an array
-        from outside that changes from call to call.
+        At a call: if the step branches on a value, turns one into a Python number or a NumPy array, uses an array from
+        outside that changes from call to call, writes to an argument, or changes a learning rate.
+    DTypeError
+        At a call: if an argument's dtype is none of float32, float64, integers and booleans.
+    TypeError
+        If `step` is not callable.
 
     Examples
     --------

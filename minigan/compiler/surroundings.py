@@ -96,6 +96,8 @@ class _Search:
             self._function(places, name, thing.__func__, depth, thing.__self__)
         elif inspect.isfunction(thing):
             self._function(places, name, thing, depth)
+        elif isinstance(step := getattr(thing, "__wrapped__", None), types.FunctionType | types.MethodType):
+            self.enter(places, name, step, depth)  # of a compiled step
         elif isinstance(thing, dict | list | tuple):
             self._container(places, name, thing, depth)
         elif hasattr(thing, "named_parameters"):

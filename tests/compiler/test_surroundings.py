@@ -128,6 +128,15 @@ def test_another_generator_and_another_seed():
     assert not np.array_equal(runs[0][0], runs[0][1])
 
 
+def test_what_a_compiled_step_within_refers_to():
+    scale = 2.0
+    inner = mg.compile(lambda x: x * scale)
+    outer = mg.compile(lambda x: inner(x) + 1.0)
+    assert calls(outer, 1, 2, 3) == [3.0, 5.0, 7.0]
+    scale = 10.0
+    assert calls(outer, 1, 2) == [11.0, 21.0]
+
+
 def test_equal_numbers_of_other_types_are_other_numbers():
     two = 2
     f = mg.compile(lambda x: x * two)
