@@ -6,7 +6,9 @@ import numpy as np
 
 from minigan.domains import Domain
 from minigan.engine import modes, primitive
+from minigan.errors import DTypeError
 from minigan.kernels import normals
+from minigan.kernels.host import PRECISIONS
 from minigan.lowerings import Fill
 
 _NOTHING_TO_CHECK = Domain(
@@ -55,11 +57,11 @@ class Generator:
 
     def normal(self, shape=(), dtype=None):
         """Draw from the standard normal distribution N(0, 1): a constant Tensor of `shape`."""
-        return _normal(generator=self.numpy, shape=shape, dtype=self._dtype(dtype))
+        return _normal(generator=self.numpy, shape=shape, dtype=self._real(dtype))
 
     def uniform(self, shape=(), low=0.0, high=1.0, dtype=None):
         """Draw uniformly from [low, high): a constant Tensor of `shape`."""
-        u = _uniform(generator=self.numpy, shape=shape, dtype=self._dtype(dtype))
+        u = _uniform(generator=self.numpy, shape=shape, dtype=self._real(dtype))
         return u if (low, high) == (0.0, 1.0) else low + (high - low) * u
 
     def signs(self, shape=(), dtype=None):
@@ -78,6 +80,14 @@ class Generator:
     @staticmethod
     def _dtype(dtype):
         return np.dtype(modes.default_dtype if dtype is None else dtype)
+
+    def _real(self, dtype):
+        dtype = self._dtype(dtype)
+        if dtype not in PRECISIONS:
+            raise DTypeError(
+                f"random: got dtype {dtype}, expected float32 or float64; convert what was drawn with .astype"
+            )
+        return dtype
 
 
 def default_rng(seed=None):
