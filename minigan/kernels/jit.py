@@ -33,7 +33,8 @@ def njit(kernel=None, *, fastmath=FASTMATH, cache=True, wrapped=True, inline="ne
     """Compile a kernel with the project's flags.
 
     ``error_model="numpy"``: a division checks nothing, so its loop can vectorise. `fastmath`: the relaxations that
-    keep nan and inf as they are. Sums may not be reordered (``"reassoc"``): see decision 22 in ``docs/decisions``.
+    keep nan and inf as they are, save in ``1 / sqrt(x)`` in float32: see ``docs/compiler.md``. Sums may not be
+    reordered (``"reassoc"``): see decision 22 in ``docs/decisions``.
     `wrapped`: whether it can be entered from Python, see `inner`. `inline`: Numba's own.
     """
     if kernel is None:
