@@ -31,6 +31,8 @@ def flatten(parameters):
     dtypes = sorted({str(p.dtype) for p in parameters})
     if len(dtypes) > 1:
         raise DTypeError(f"optimiser: parameters of dtypes {', '.join(dtypes)}; build one optimiser for each dtype")
+    if dtypes[0] not in ("float32", "float64"):
+        raise DTypeError(f"optimiser: parameters of dtype {dtypes[0]}, expected float32 or float64; convert them first")
     if (buffer := _common_buffer(parameters)) is not None:
         return buffer
     buffer = Tensor(np.concatenate([p._data.reshape(-1) for p in parameters]))

@@ -6,7 +6,9 @@ import numpy as np
 
 from minigan.domains import Domain
 from minigan.engine import modes, primitive
+from minigan.errors import DTypeError
 from minigan.kernels import normals
+from minigan.kernels.host import PRECISIONS
 from minigan.lowerings import Fill
 
 
@@ -66,11 +68,11 @@ class Generator:
 
     def normal(self, shape=(), dtype=None):
         """Draw from the standard normal distribution N(0, 1): a constant Tensor of `shape`."""
-        return _normal(generator=self.numpy, shape=shape, dtype=self._dtype(dtype))
+        return _normal(generator=self.numpy, shape=shape, dtype=self._real(dtype))
 
     def uniform(self, shape=(), low=0.0, high=1.0, dtype=None):
         """Draw uniformly from [low, high): a constant Tensor of `shape`."""
-        return _uniform(generator=self.numpy, shape=shape, dtype=self._dtype(dtype), low=low, high=high)
+        return _uniform(generator=self.numpy, shape=shape, dtype=self._real(dtype), low=low, high=high)
 
     def signs(self, shape=(), dtype=None):
         """Draw -1 and 1 with equal probability: a constant Tensor of `shape`."""
@@ -88,6 +90,14 @@ class Generator:
     @staticmethod
     def _dtype(dtype):
         return np.dtype(modes.default_dtype if dtype is None else dtype)
+
+    def _real(self, dtype):
+        dtype = self._dtype(dtype)
+        if dtype not in PRECISIONS:
+            raise DTypeError(
+                f"random: got dtype {dtype}, expected float32 or float64; convert what was drawn with .astype"
+            )
+        return dtype
 
 
 def default_rng(seed=None):

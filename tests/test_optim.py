@@ -8,7 +8,7 @@ from parameters import SHAPES, STEPS, every_kind, give, make_gradients, make_par
 
 import minigan as mg
 from minigan import nn, optim
-from minigan.errors import ShapeError
+from minigan.errors import DTypeError, ShapeError
 
 # -- the formulas, for one parameter at a time -------------------------------------------------------------------------
 
@@ -130,6 +130,11 @@ def test_twenty_steps_are_those_of_pytorch(name, missing):
         reference.step()
     for p, q in zip(ours, theirs, strict=True):
         np.testing.assert_allclose(p.numpy(), q.detach().numpy(), rtol=1e-12, atol=1e-14)
+
+
+def test_parameters_in_half_precision_are_refused():
+    with pytest.raises(DTypeError, match="optimiser: parameters of dtype float16, expected float32 or float64"):
+        optim.Adam([nn.Parameter(np.ones(3, "f2"))], lr=0.1)
 
 
 def test_first_step_of_adam_is_lr_whatever_the_gradient():

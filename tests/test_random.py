@@ -8,6 +8,7 @@ import pytest
 
 import minigan as mg
 from minigan.engine import recording
+from minigan.errors import DTypeError
 
 DRAWS = {
     "normal": lambda rng, *a, **k: rng.normal(*a, **k),
@@ -56,6 +57,13 @@ def test_dtypes(draw):
     with mg.default_dtype("float64"):
         assert draw(rng, (2,)).dtype == "f8"
         assert draw(rng, (2,), dtype=np.float32).dtype == "f4"
+
+
+@pytest.mark.parametrize("draw", [DRAWS["normal"], DRAWS["uniform"]])
+@pytest.mark.parametrize("dtype", ["float16", "int64"])
+def test_real_numbers_are_drawn_in_two_dtypes_only(draw, dtype):
+    with pytest.raises(DTypeError, match=f"random: got dtype {dtype}, expected float32 or float64"):
+        draw(mg.random.default_rng(0), (2,), dtype=dtype)
 
 
 def test_the_uniform_interval_keeps_its_dtype():

@@ -12,7 +12,7 @@ from minigan.domains import Domain
 from minigan.engine import anomaly
 from minigan.engine.modes import modes
 from minigan.engine.tensor import Tensor, constant, numbers, tensor
-from minigan.errors import GraphError, MissingRuleError, ShapeError
+from minigan.errors import DTypeError, GraphError, MissingRuleError, ShapeError
 from minigan.lowerings import Lowering, OnHost
 
 Rule = Callable[..., Any]
@@ -160,6 +160,10 @@ def bind(primitive: Primitive, *args: Any, **params: Any) -> Any:
             raise
         shapes = " and ".join(str(x.shape) for x in args)
         raise ShapeError(f"{primitive.name}: shapes {shapes} do not broadcast together") from error
+    except TypeError as error:
+        if (words := _about_dtypes(error, args)) is None:
+            raise
+        raise DTypeError(f"{primitive.name}: {words}") from error
     for i in primitive.mutates:
         args[i]._version[0] += 1
     several = type(values) is tuple
@@ -174,6 +178,16 @@ def bind(primitive: Primitive, *args: Any, **params: Any) -> Any:
     if modes.equations is not None:
         modes.equations.append((primitive, args, params, tuple(outs)))
     return tuple(outs) if several else outs[0]
+
+
+def _about_dtypes(error: TypeError, args: tuple[Tensor, ...]) -> str | None:
+    """Return what to say where NumPy, or a kernel, does not take a dtype; None if the error is about something else."""
+    if isinstance(error, DTypeError):
+        return str(error)
+    if "ufunc '" not in str(error) and "numpy boolean" not in str(error):
+        return None
+    dtypes = " and ".join(str(x.dtype) for x in args)
+    return f"not defined for dtype {dtypes}, expected real numbers; convert with x.astype('float32')"
 
 
 def _record(primitive: Primitive, args: tuple[Tensor, ...], params: dict[str, Any], outs: list[Tensor]) -> None:

@@ -13,6 +13,7 @@ from llvmlite import ir
 from numba import types
 from numba.extending import intrinsic
 
+from minigan.kernels.host import promoted
 from minigan.kernels.jit import inner, njit
 
 f32 = np.float32
@@ -121,7 +122,8 @@ def tanh64(x):
     return math.tanh(x)
 
 
-# sin and cos of r in [-pi/4, pi/4], by Cephes' polynomials; x is brought there in float64, quarter by quarter.
+# sin and cos of r in [-pi/4, pi/4], by Cephes' polynomials; x is brought there in float64, quarter by quarter:
+# exact to 1e-7 up to 1e9; from 1e16 on, what is returned may be any number.
 S7, S5, S3 = f32(-1.9515295891e-4), f32(8.3321608736e-3), f32(-1.6666654611e-1)
 C8, C6, C4 = f32(2.443315711809948e-5), f32(-1.388731625493765e-3), f32(4.166664568298827e-2)
 
@@ -183,12 +185,7 @@ FUNCTIONS = ("exp", "expm1", "log", "log1p", "sqrt", "sin", "cos", "tanh", "erf"
 
 
 # -- loops over arrays: each public function brings its array to one layout, flat and contiguous, since Numba compiles
-# anew for every dtype, rank and layout it meets -----------------------------------------------------------------------
-
-
-def _floating(x):
-    """Return integers as float64, as NumPy's own functions take them."""
-    return x if x.dtype.kind == "f" else x.astype(np.float64)
+# anew for every dtype, rank and layout it meets. Results are in `host.precision` --------------------------------------
 
 
 def _flat(x):
@@ -197,7 +194,8 @@ def _flat(x):
 
 def sigmoid(x):
     """Logistic function 1 / (1 + exp(-x)) of an array."""
-    flat = _flat(_floating(x))
+    (x,) = promoted(x)
+    flat = _flat(x)
     out = np.empty(np.shape(x), flat.dtype)
     (_sigmoid32 if flat.itemsize == 4 else _sigmoid64)(flat, out.reshape(-1))
     return out
@@ -217,12 +215,12 @@ def _sigmoid64(x, out):
 
 def leaky_relu(x, slope):
     """x where x > 0, slope x elsewhere, of an array: its own gate."""
-    x = _floating(x)
     return gate(x, x, slope)
 
 
 def gate(g, y, slope):
     """g where y > 0, slope g elsewhere: what leaky relu lets through back. Equal shapes."""
+    (g,), (y,) = promoted(g), promoted(y)
     out = np.empty(g.shape, g.dtype)
     _gate(_flat(g), _flat(y), g.dtype.type(slope), out.reshape(-1))
     return out

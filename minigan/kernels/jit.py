@@ -13,13 +13,15 @@ import numba
 import numpy as np
 from llvmlite import binding, ir
 from numba import types
-from numba.core import cgutils
+from numba.core import cgutils, sigutils
+from numba.core.ccallback import CFunc
 from numba.core.codegen import JITCodeLibrary
 from numba.core.compiler import Compiler
 from numba.core.registry import CPUDispatcher
 from numba.extending import intrinsic, overload
 
 from minigan.blas import NEEDED, processor_flags
+from minigan.kernels.disk import cache_of
 
 CALLED = [Path(__file__).with_name(f"{name}.py") for name in ("arrays", "elementwise", "products", "threads", "tiles")]
 AVX512 = processor_flags() >= NEEDED and not getattr(numba.config, "DISABLE_JIT", False)  # may be written for
@@ -31,7 +33,8 @@ def njit(kernel=None, *, fastmath=FASTMATH, cache=True, wrapped=True, inline="ne
     """Compile a kernel with the project's flags.
 
     ``error_model="numpy"``: a division checks nothing, so its loop can vectorise. `fastmath`: the relaxations that
-    keep nan and inf as they are. Sums may not be reordered (``"reassoc"``): see decision 22 in ``docs/decisions``.
+    keep nan and inf as they are, save in ``1 / sqrt(x)`` in float32: see ``docs/compiler.md``. Sums may not be
+    reordered (``"reassoc"``): see decision 22 in ``docs/decisions``.
     `wrapped`: whether it can be entered from Python, see `inner`. `inline`: Numba's own.
     """
     if kernel is None:
@@ -39,10 +42,12 @@ def njit(kernel=None, *, fastmath=FASTMATH, cache=True, wrapped=True, inline="ne
     options = FLAGS | {"no_cpython_wrapper": not wrapped, "fastmath": set(fastmath), "inline": inline}
     if not wrapped:
         options["pipeline_class"] = _Linking
-    compiled = numba.njit(cache=cache, nogil=True, **options)(kernel)
+    compiled = numba.njit(nogil=True, **options)(kernel)
+    if compiled is kernel:  # NUMBA_DISABLE_JIT is set
+        return kernel
     if cache:
-        _watch_called(compiled)
-    if not (wrapped or compiled is kernel):
+        compiled._cache = cache_of(kernel, CALLED)
+    if not wrapped:
         compiled.__class__ = _Inner
     return compiled
 
@@ -107,7 +112,10 @@ def compiled_apart(numbers):
             return function
         name = f"minigan_{function.__name__}"
         signature = types.void(*[types.intp] * numbers)
-        compiled = numba.cfunc(signature, error_model="numpy", fastmath=set(FASTMATH), cache=True)(function)
+        options = {"error_model": "numpy", "fastmath": set(FASTMATH)}
+        compiled = CFunc(function, sigutils.normalize_signature(signature), {}, options)
+        compiled._cache = cache_of(function, CALLED)
+        compiled.compile()
         binding.add_symbol(name, compiled.address)
 
         call = called_by_name(name, ir.VoidType(), *[types.intp] * numbers)
@@ -169,15 +177,3 @@ def by_precision(single, double):
         return lambda x: chosen(x)
 
     return function
-
-
-def _watch_called(compiled):
-    """Make a kernel on disk out of date when a file of `CALLED` changes, too; Numba watches the kernel's own only.
-
-    Numba has no public way to say so. Where the attribute is another one, kernels are kept as Numba keeps them, and
-    whoever changes such a file has to delete ``minigan/kernels/__pycache__``.
-    """
-    file = getattr(getattr(compiled, "_cache", None), "_cache_file", None)
-    if hasattr(file, "_source_stamp"):
-        called = [(stat.st_mtime, stat.st_size) for stat in map(Path.stat, CALLED)]
-        file._source_stamp = (file._source_stamp, *called)

@@ -117,11 +117,19 @@ class LeakyReLU(_Activation):
         return f"slope={self.slope}"
 
 
+def _batch(x, name):
+    """Return x as a Tensor, if it has a first axis."""
+    x = as_tensor(x)
+    if x.ndim == 0:
+        raise ShapeError(f"{name}: x is a single number, of shape (); expected (N, ...): put it into a batch, [x]")
+    return x
+
+
 class Flatten(Module):
     """``(N, ...) -> (N, K)``, K the product of the rest."""
 
     def forward(self, x):
-        x = as_tensor(x)
+        x = _batch(x, "Flatten")
         return x.reshape(x.shape[0], math.prod(x.shape[1:]))
 
 
@@ -132,7 +140,7 @@ class Reshape(Module):
         self.shape = tuple(shape[0]) if len(shape) == 1 and isinstance(shape[0], tuple | list) else shape
 
     def forward(self, x):
-        x = as_tensor(x)
+        x = _batch(x, "Reshape")
         return x.reshape(x.shape[0], *self.shape)
 
     def extra_repr(self):
@@ -160,6 +168,12 @@ class FourierFeatures(Module):
     def forward(self, x):
         """Map (..., I) to (..., I + 2K)."""
         x = as_tensor(x)
+        in_features = self.frequencies.shape[1]
+        if x.ndim == 0 or x.shape[-1] != in_features:
+            raise ShapeError(
+                f"FourierFeatures: x has shape {x.shape}, expected (..., {in_features}): in_features={in_features} on "
+                "the last axis"
+            )
         phase = x @ self.frequencies.T
         return ops.concatenate([x, ops.sin(phase), ops.cos(phase)], axis=-1)
 

@@ -7,7 +7,8 @@ import numpy as np
 
 from minigan import ops, random
 from minigan.engine import as_tensor, modes, no_grad
-from minigan.errors import ConfigError, ShapeError
+from minigan.errors import ConfigError, DTypeError, ShapeError
+from minigan.kernels.host import PRECISIONS
 from minigan.nn.module import Buffer, Module, Parameter
 
 _frozen = contextvars.ContextVar("statistics are frozen", default=False)
@@ -243,7 +244,13 @@ class Dropout(Module):
         x = as_tensor(x)
         if not self.training or self.p == 0:
             return x
-        u = random.default_rng_or_package(self.rng).uniform(x.shape, dtype=x.dtype)
+        if x.dtype.kind != "f":
+            raise DTypeError(
+                f"Dropout: x has dtype {x.dtype}; expected floating-point numbers, since they are scaled. Convert with "
+                "x.astype('float32')"
+            )
+        drawn = x.dtype if x.dtype in PRECISIONS else np.float32
+        u = random.default_rng_or_package(self.rng).uniform(x.shape, dtype=drawn)
         scale = 0.0 if self.p == 1 else 1.0 / (1.0 - self.p)  # u < 1: with p = 1 nothing is kept
         return x * ops.where(u < self.p, 0.0, scale).astype(x.dtype)
 

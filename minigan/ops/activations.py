@@ -28,6 +28,7 @@ def sigmoid(x):
     Returns
     -------
     Tensor of the same shape, in [0, 1].
+        In float32 or float64: of half precision and integers, float32 at least.
 
     Notes
     -----
@@ -72,6 +73,7 @@ def leaky_relu(x, slope=0.2):
     """Return x for x > 0, else slope x (Maas et al., 2013).  d/dx = 1 or slope; slope at the kink.
 
     `slope` is 0.2 in the GAN literature (Radford et al., 2016); PyTorch's default is 0.01.
+    Half precision and integers come back as float32 at least, as from all operations that have a kernel.
     """
     return _leaky_relu(x, slope=float(slope))
 

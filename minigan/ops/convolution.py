@@ -218,6 +218,7 @@ def conv2d(x, weight, bias=None, stride=1, padding=0):
     -------
     y : (N, O, H', W') Tensor
         H' = floor((H + 2 p - kh) / s) + 1, and W' alike (Dumoulin & Visin, 2016, relationship 6).
+        In float32 or float64: of half precision and integers, float32 at least.
 
     Notes
     -----
@@ -270,6 +271,7 @@ def conv_transpose2d(x, weight, bias=None, stride=1, padding=0, output_padding=0
     -------
     y : (N, O, H', W') Tensor
         H' = s (H - 1) + kh - 2 p + output_padding, and W' alike (Dumoulin & Visin, 2016, relationship 14).
+        In float32 or float64: of half precision and integers, float32 at least.
 
     Notes
     -----

@@ -9,6 +9,7 @@ from minigan.engine import as_tensor, primitive
 from minigan.errors import ConfigError, ShapeError
 from minigan.kernels import elementwise as kernels
 from minigan.kernels import products
+from minigan.kernels.host import promoted
 from minigan.lowerings import Kernel
 from minigan.ops import activations
 from minigan.ops.reductions import sum
@@ -119,6 +120,7 @@ def _through_activation(g, y, x, w, b, *, activation, slope):
     name="affine",
 )
 def _affine(x, w, b, *, activation, slope):
+    x, w, b = promoted(x, w, b)
     z = products.product(x.reshape(-1, x.shape[-1]), w.T)
     if activation in IN_PLACE:
         z += b
@@ -143,6 +145,7 @@ def affine(x, weight, bias, activation="identity", slope=0.2):
     Returns
     -------
     y : (..., O) Tensor
+        In float32 or float64: of half precision and integers, float32 at least.
 
     Notes
     -----

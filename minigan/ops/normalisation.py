@@ -100,6 +100,7 @@ def batch_norm(x, weight, bias, eps=1e-5):
     -------
     y : Tensor of x's shape
         gamma (x - mean) / sqrt(var + eps) + beta (Ioffe & Szegedy, 2015, algorithm 1).
+        In float32 or float64: of half precision and integers, float32 at least.
     mean, var : (C,) Tensors
         Over all axes but C; the variance has 1/m, m the number of values of a channel.
 

@@ -5,7 +5,8 @@ step after the other. The operations `rnn`, `lstm` and `gru` compute the same in
 
 The derivatives are derived by hand in `minigan.ops.recurrent_backward`, as far as one time step goes: there da, the
 cotangent of all pre-activations W_ih x_t + W_hh h_{t-1} + b, is computed. What is left is linear algebra over all time
-steps at once, as in a dense layer with T N rows, and stands here, in the rules:
+steps at once, as in a dense layer with T N rows, and stands here, in the rules (half precision and integers are
+promoted, to float32 at least):
 
     dx_t = W_ih^T da_t        dW_ih = sum_t da_t x_t^T        dW_hh = sum_t da_t h_{t-1}^T        db = sum_t da_t
 """

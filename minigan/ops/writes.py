@@ -5,8 +5,9 @@ import numpy as np
 from minigan.domains import REAL, Domain, random_shape
 from minigan.engine import primitive
 from minigan.engine.primitive import lift
-from minigan.errors import ShapeError
+from minigan.errors import DTypeError, ShapeError
 from minigan.kernels import updates
+from minigan.kernels.host import PRECISIONS
 from minigan.lowerings import Fill, Kernel, Pieces
 
 
@@ -110,6 +111,9 @@ def _update(kernel, states, hyperparameters):
         name=f"{kernel.__name__}_update",
     )
     def update(*arrays):
+        for a in arrays:
+            if a.dtype not in PRECISIONS:
+                raise DTypeError(f"got an array of dtype {a.dtype}; an update works in place, in float32 or float64")
         kernel(*arrays)
         return arrays[0]
 

@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from minigan.kernels import elementwise
+from minigan.kernels.jit import njit
 
 DTYPES = ("f4", "f8")
 LAYOUTS = {
@@ -184,3 +185,18 @@ def test_the_compiled_loops_do_what_their_python_says(dtype):
         kernel(*compiled)
         python_of(kernel)(*plain)
         np.testing.assert_allclose(compiled[written], plain[written], rtol=4 * np.finfo(dtype).eps)
+
+
+@pytest.mark.parametrize(("function", "exact"), [(elementwise.sin32, np.sin), (elementwise.cos32, np.cos)])
+def test_angles_in_float32_are_exact_up_to_a_thousand_million(function, exact):
+    """Beyond, digits are lost: docs/compiler.md."""
+
+    @njit(cache=False)
+    def run(x, out):
+        for i in range(x.size):
+            out[i] = function(x[i])
+
+    x = np.concatenate([[0.0], *(np.linspace(1, 10, 200) * 10.0**k for k in range(-3, 9))]).astype("f4")
+    out = np.empty_like(x)
+    run(x, out)
+    np.testing.assert_allclose(out, exact(x.astype("f8")), atol=2e-7)

@@ -302,3 +302,18 @@ def test_dense_starts_as_that_of_pytorch():
         assert abs(w.mean()) < 5 * bound / np.sqrt(3 * w.size)
         assert abs(np.mean(w**2) / (bound**2 / 3) - 1) < 5 * np.sqrt(0.8 / w.size)
         assert bound * (1 - 10 / w.size) < abs(w).max() <= bound
+
+
+# -- what a layer cannot take -----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("layer", [nn.Flatten(), nn.Reshape(2, 3)])
+def test_a_single_number_is_no_batch(layer):
+    with pytest.raises(ShapeError, match=rf"{type(layer).__name__}: x is a single number.*expected \(N, \.\.\.\)"):
+        layer(1.0)
+
+
+@pytest.mark.parametrize("x", [np.ones((4, 2)), np.ones(())])
+def test_fourier_features_of_another_width(x):
+    with pytest.raises(ShapeError, match=r"FourierFeatures: x has shape .*in_features=3 on the last axis"):
+        nn.FourierFeatures(3, 5, 1.0, rng=mg.random.default_rng(0))(x)

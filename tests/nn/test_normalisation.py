@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 import minigan as mg
 from minigan import nn, penalties
-from minigan.errors import ConfigError, GraphError, ShapeError
+from minigan.errors import ConfigError, DTypeError, GraphError, ShapeError
 
 SHAPES = {
     "BatchNorm1d": [(5, 3), (3, 3), (4, 3, 2), (1, 3, 4)],
@@ -260,6 +260,23 @@ def test_dropout_generator_is_explicit():
     finally:
         mg.random.seed(0)
     np.testing.assert_array_equal(*draws)
+
+
+@pytest.mark.parametrize("dtype", ["f2", "f4", "f8", ">f4", "longdouble"])
+def test_dropout_keeps_any_dtype_of_real_numbers(dtype):
+    y = nn.Dropout(0.5, rng=0)(np.ones(100, dtype))
+    assert y.dtype == np.dtype(dtype).newbyteorder("=")
+    assert set(y.numpy().tolist()) == {0.0, 2.0}
+
+
+@pytest.mark.parametrize("dtype", ["int64", "bool"])
+def test_dropout_scales_real_numbers_only(dtype):
+    x = mg.tensor(np.ones(4, dtype))
+    with pytest.raises(
+        DTypeError, match=rf"Dropout: x has dtype {dtype}; expected floating-point.*astype\('float32'\)"
+    ):
+        nn.Dropout(0.5)(x)
+    assert nn.Dropout(0.5).eval()(x) is x
 
 
 # -- what is refused ---------------------------------------------------------------------------------------------------
