@@ -63,6 +63,6 @@ def cotangent(rng: np.random.Generator, kind: str, y: np.ndarray) -> np.ndarray:
     return weights * (size / np.maximum(sizes_of(y), 1e-4 * size)) if kind == "relative" else weights
 
 
-def nearby(rng: np.random.Generator, x: np.ndarray, distance: float) -> np.ndarray:
+def nearby(rng: np.random.Generator, x: np.ndarray, distance: float, kind: str = "even") -> np.ndarray:
     """Return a point beside `x`: no element keeps its value, so none stays on a kink."""
-    return x + direction(rng, "even", x, x) * distance
+    return x + direction(rng, kind, x, x) * distance

@@ -1,5 +1,7 @@
 """Right gradients that are hard to judge: none may be refuted."""
 
+import math
+
 import numpy as np
 from cases import Table, labels, logsumexp, sigmoid, softmax, softplus, uniform, weights
 from planted import affine, affine_grads, cross_entropy, cube, mean_square, mean_square_grads
@@ -69,7 +71,14 @@ ok("sqrt near 0", lambda x: np.sum(np.sqrt(x)), lambda x: 0.5 / np.sqrt(x), fixe
 ok("log near 0", lambda x: np.sum(np.log(x)), lambda x: 1 / x, fixed(1e-10, 1e-5, 1.0))
 ok("1/x near 0", lambda x: np.sum(1 / x), lambda x: -1 / x**2, fixed(1e-4, -1e-3, 1.0))
 ok("arcsin near 1", lambda x: np.sum(np.arcsin(x)), lambda x: 1 / np.sqrt(1 - x * x), fixed(1 - 1e-6, -1 + 1e-5, 0.3))
-ok("math.log raises", lambda x: __import__("math").log(x), lambda x: 1 / x, 1e-3)
+ok("math.log raises", lambda x: math.log(x), lambda x: 1 / x, 1e-3)
+ok("math.log raises beside the point", lambda x: sum(map(math.log, x)), lambda x: 1 / x, fixed(1e-5, 1e-3, 1.0, 2.0))
+ok(
+    "nearly singular",
+    lambda a: 2 * np.sum(np.log(np.diag(np.linalg.cholesky((a + a.T) / 2)))),
+    lambda a: np.linalg.inv((a + a.T) / 2),
+    lambda rng: np.cov(rng.standard_normal((4, 20)) * [[1.0], [1e-2], [1e-3], [1e-4]]),
+)
 ok(
     "Runge",
     lambda x: np.sum(1 / (1 + 1e4 * (x - 1) ** 2)),

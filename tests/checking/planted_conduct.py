@@ -1,5 +1,7 @@
 """Gradients of a wrong shape or dtype, and gradients and functions that misbehave from call to call."""
 
+import math
+
 import numpy as np
 from cases import Table
 from planted import affine, affine_grads, cube
@@ -79,6 +81,16 @@ def first_forward_pass(rng):
         return np.sum(np.tanh(x))
 
     return f, lambda x: 1 - kept["h"] ** 2, (rng.standard_normal(5),)
+
+
+@misconduct.build("stale")
+def remembered_on_a_narrow_domain(rng):
+    kept = {}
+    return (
+        lambda x: sum(map(math.log, x)),  # raises where an element is below 0
+        lambda x: kept.setdefault("g", 1 / x),
+        (np.append(1e-5, rng.uniform(1, 2, 4)),),
+    )
 
 
 def _stale(method):
