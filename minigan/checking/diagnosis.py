@@ -33,6 +33,7 @@ ADVICE = {
 }
 
 _LIKE = 1e-6  # what counts as equal between claimed values, relative to the largest
+_SAME_FACTOR = 1e-5  # the same for quotients of claimed and numerical values
 _FEW_DIGITS = 1e-4  # an error below this part of each element is one of precision, not of calculus
 
 
@@ -60,6 +61,7 @@ def diagnose(evidence: Evidence, what_if: WhatIf) -> str:
         ("wrong_axis", lambda _: what_if.other_axis()),
         *_SUBSETS,
         *_SUMS,
+        ("wrong_axis", lambda e: _factor_along_one_axis(e, what_if)),
     ]
     return next((name for name, rule in rules if rule(evidence)), "unknown")
 
@@ -239,12 +241,38 @@ def _vanishing_sums_along_another_axis(evidence: Evidence) -> bool:
     return bool(right - wrong) and bool(wrong - right)
 
 
-def _factor_by_axis(evidence: Evidence) -> bool:
-    """claimed / numerical is a product of one factor per index: a norm was taken over other axes."""
-    claimed, numerical = evidence.on_grid(evidence.claimed), evidence.numerical
-    if not np.all(np.abs(numerical) > 1e3 * evidence.error):
+def _factors_along_two_axes(evidence: Evidence) -> bool:
+    """claimed / numerical is one factor per row times one per column: a norm was taken over other axes.
+
+    Of two outer products, any quotient is of that kind and means nothing.
+    """
+    ratio = _quotient(evidence)
+    if ratio is None:
         return False
-    return any(_vanishes(r * r[0, 0] - r[:, :1] * r[:1], r) for r in _tables(claimed / numerical))
+    pairs = zip(_tables(ratio), _tables(evidence.numerical), strict=True)
+    return any(_is_outer_product(r) and _varies_along_both(r) and not _is_outer_product(n) for r, n in pairs)
+
+
+def _factor_along_one_axis(evidence: Evidence, what_if: WhatIf) -> bool:
+    """claimed / numerical is one factor per slice, taken from all slices: a norm of everything, not of each slice.
+
+    A factor of its own for each slice may be anything that was forgotten: a weight, a variance.
+    """
+    ratio = _quotient(evidence)
+    if ratio is None:
+        return False
+    for axis in range(ratio.ndim):
+        within = tuple(a for a in range(ratio.ndim) if a != axis)
+        if within and np.max(np.ptp(ratio, axis=within)) <= _SAME_FACTOR * np.max(np.abs(ratio)):
+            return what_if.mixes_slices(axis)
+    return False
+
+
+def _quotient(evidence: Evidence) -> np.ndarray | None:
+    """Return claimed / numerical; None if one of them is zero somewhere, or too noisy to be divided by."""
+    claimed, numerical = evidence.on_grid(evidence.claimed), evidence.numerical
+    usable = np.all(claimed) and np.all(np.abs(numerical) > 1e3 * evidence.error)
+    return claimed / numerical if usable else None
 
 
 def _difference_by_axis(evidence: Evidence) -> bool:
@@ -257,16 +285,31 @@ def _difference_by_axis(evidence: Evidence) -> bool:
 
 
 def _tables(array: np.ndarray) -> Iterator[np.ndarray]:
-    """Yield the array as a table of one axis against all others, of largest element 1; not where it is constant."""
+    """Yield the array as a table of one axis against all others, of largest element 1."""
     largest = float(np.max(np.abs(array)))
     for axis in range(array.ndim):
         table = np.moveaxis(array, axis, 0).reshape(array.shape[axis], -1) / largest
-        if min(table.shape) > 1 and max(table.shape) > 2 and np.ptp(table) > 1e-3:
+        if min(table.shape) > 1 and max(table.shape) > 2:
             yield table
 
 
+def _is_outer_product(table: np.ndarray) -> bool:
+    row, column = _cross(table)
+    return _vanishes(table - np.outer(column, row), table)
+
+
+def _varies_along_both(table: np.ndarray) -> bool:
+    return min(np.ptp(factors) for factors in _cross(table)) > 1e-3
+
+
+def _cross(table: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return the row and the column through the largest element: the two factors, if the table is their product."""
+    i, j = np.unravel_index(np.argmax(np.abs(table)), table.shape)
+    return table[i] / table[i, j], table[:, j]
+
+
 def _vanishes(left_over: np.ndarray, table: np.ndarray) -> bool:
-    return bool(np.max(np.abs(left_over)) <= 1e-5 * np.max(np.abs(table)))
+    return bool(np.max(np.abs(left_over)) <= _SAME_FACTOR * np.max(np.abs(table)))
 
 
 Rules = list[tuple[str, Callable[[Evidence], bool]]]
@@ -285,6 +328,6 @@ _SUMS: Rules = [
     ("wrong_axis", _sum_of_another_gradient),
     ("wrong_axis", _same_total),
     ("wrong_axis", _vanishing_sums_along_another_axis),
-    ("wrong_axis", _factor_by_axis),
+    ("wrong_axis", _factors_along_two_axes),
     ("wrong_axis", _difference_by_axis),
 ]

@@ -370,6 +370,32 @@ wrong(
 )
 wrong("upper triangle", "unknown", lambda a: np.sum(np.tanh(a)), lambda a: np.tril(1 - np.tanh(a) ** 2), (5, 5))
 
+# a factor per row or column, two outer products, a claim with zeros: none of them is an axis
+wrong(
+    "weights of the samples",
+    "unknown",
+    lambda x: np.sum(weights(5)[:, None] * np.sin(x)),
+    np.cos,
+    (5, 4),
+)
+wrong(
+    "deviation of each column",
+    "unknown",
+    lambda x: np.sum(weights(6, 3) * np.tanh(x / (1 + weights(3) ** 2))),
+    lambda x: weights(6, 3) * (1 - np.tanh(x / (1 + weights(3) ** 2)) ** 2),
+    (6, 3),
+)
+wrong(
+    "outer products",
+    "unknown",
+    lambda w, x, y: np.tanh(y) @ w @ x**2,
+    lambda w, x, y: (np.outer(y, x), 2 * x * (np.tanh(y) @ w), (1 - np.tanh(y) ** 2) * (w @ x**2)),
+    (4, 5),
+    (5,),
+    (4,),
+)
+wrong("one corner only", "unknown", cube, lambda x: 3 * x * x * np.pad(np.ones((2, 3)), [(0, 2), (0, 2)]), (4, 5))
+
 # -- beside kinks: no free pass -------------------------------------------------------------------------------------
 
 
