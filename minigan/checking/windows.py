@@ -81,7 +81,7 @@ class Window:
 def measure(
     phi: Callable[[float], float], at_zero: float, h: float, epsilon: float, floor: float = 0.0, grain: float = 0.0
 ) -> Window | None:
-    """Evaluate phi on a window; None if it is not finite somewhere (the far points are tried first).
+    """Evaluate phi on a window; None if it, or its change, is not finite somewhere (the far points come first).
 
     Parameters
     ----------
@@ -98,7 +98,7 @@ def measure(
     values = np.full(len(NODES), at_zero)
     for i in np.argsort(-np.abs(NODES))[:-1]:
         values[i] = phi(h * NODES[i])
-        if not math.isfinite(values[i]):
+        if not math.isfinite(values[i] - at_zero):
             return None
     rounding = max(floor, _UNDERFLOW, _spacing(values, epsilon) * float(np.max(np.abs(values))) / math.sqrt(12))
     window = Window(h, values, rounding, _least_squares(h, values, rounding, _TWO_SIDED))

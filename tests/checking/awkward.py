@@ -98,6 +98,8 @@ ok(
     fixed(-40.0, 30.0, -700.0, 0.0),
 )
 ok("softplus at +-700", lambda x: np.sum(softplus(x)), sigmoid, fixed(-700.0, 700.0, -30.0, 0.0))
+ok("exp near overflow", lambda x: np.sum(np.exp(x)), np.exp, fixed(709.5))
+ok("exp near overflow, beside 0", lambda x: np.sum(np.exp(x)), np.exp, fixed(705.0, 0.0))
 ok("logsumexp at 1000", lambda x: np.sum(logsumexp(x)), softmax, lambda rng: 1000 + rng.standard_normal((3, 4)))
 ok(
     "product with zeros",
