@@ -67,6 +67,21 @@ ok("(1e8 + sin) - 1e8", lambda x: np.sum((1e8 + np.sin(x)) - 1e8), np.cos, (4,))
 ok("exp(20 x)", lambda x: np.sum(np.exp(20 * x)), lambda x: 20 * np.exp(20 * x), (5,))
 ok("sin(50 x)", lambda x: np.sum(np.sin(50 * x)), lambda x: 50 * np.cos(50 * x), (5,))
 ok("sin(1e4 x)", lambda x: np.sum(np.sin(1e4 * x)), lambda x: 1e4 * np.cos(1e4 * x), (5,))
+ok("log from 1e-10 to 1e10", lambda x: np.sum(np.log(x)), lambda x: 1 / x, fixed(1e-10, 1e-5, 1.0, 1e10))
+ok("log from 1e-200 to 1e200", lambda x: np.sum(np.log(x)), lambda x: 1 / x, fixed(1e-200, 1e200))
+ok(
+    "harmonic mean",
+    lambda x: x.size / np.sum(1 / x),
+    lambda x: x.size / np.sum(1 / x) ** 2 / x**2,
+    lambda rng: 10.0 ** rng.uniform(-6, 6, 8),
+)
+ok(
+    "parallel resistors",
+    lambda a, b: np.sum(a * b / (a + b)),
+    lambda a, b: ((b / (a + b)) ** 2, (a / (a + b)) ** 2),
+    lambda rng: 10.0 ** rng.uniform(-6, 6, 4),
+    lambda rng: 10.0 ** rng.uniform(-6, 6, 4),
+)
 ok("sqrt near 0", lambda x: np.sum(np.sqrt(x)), lambda x: 0.5 / np.sqrt(x), fixed(1e-8, 1e-4, 1.0))
 ok("log near 0", lambda x: np.sum(np.log(x)), lambda x: 1 / x, fixed(1e-10, 1e-5, 1.0))
 ok("1/x near 0", lambda x: np.sum(1 / x), lambda x: -1 / x**2, fixed(1e-4, -1e-3, 1.0))
