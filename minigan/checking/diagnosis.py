@@ -233,7 +233,7 @@ def _same_total(evidence: Evidence) -> bool:
 def _total_everywhere(evidence: Evidence) -> bool:
     """Each element holds what a sum along some axes should have been: `db.sum()` where `db` was a vector already."""
     n = evidence.numerical
-    if not evidence.whole:
+    if not evidence.whole or not evidence.bad.all():
         return False
     for count in range(1, n.ndim + 1):
         for axes in itertools.combinations(range(n.ndim), count):

@@ -420,6 +420,7 @@ wrong(
     (5,),
     (4,),
 )
+wrong("relu: passes all", "unknown", lambda x: np.sum(np.maximum(x, 0)), np.ones_like, lambda rng: np.eye(5)[3] - 0.3)
 wrong("one corner only", "unknown", cube, lambda x: 3 * x * x * np.pad(np.ones((2, 3)), [(0, 2), (0, 2)]), (4, 5))
 
 # -- beside kinks: no free pass -------------------------------------------------------------------------------------
