@@ -29,10 +29,11 @@ class Fault:
     argument: int | None = None
 
 
-def same_value_twice(subject: Subject) -> Fault | None:
-    """Call f twice more on the same inputs: the values must not change."""
-    first, *others = (subject.values(subject.inputs) for _ in range(3))
-    for again in others:
+def same_value(subject: Subject, calls: int = 3) -> Fault | None:
+    """Call f several times on the same inputs: the values must not change."""
+    first = subject.values(subject.inputs)
+    for _ in range(calls - 1):
+        again = subject.values(subject.inputs)
         for a, b in zip(first, again, strict=True):
             epsilon = np.finfo(a.dtype).eps if a.dtype.kind == "f" else 0.0
             allowed = _SAME_VALUE * epsilon * float(np.max(np.abs(a), initial=0.0))

@@ -113,6 +113,12 @@ def dropout(rng):
 
 
 @misconduct.build("not_deterministic")
+def constant_nine_times_of_ten(rng):
+    noise = np.random.default_rng(rng.integers(1000))
+    return lambda x: 1.0 * (noise.random() < 0.9), np.zeros_like, (rng.standard_normal(3),)
+
+
+@misconduct.build("not_deterministic")
 def noise_in_the_gradient(rng):
     noise = np.random.default_rng(rng.integers(1000))
     return lambda x: np.sum(x**2), lambda x: 2 * x + 1e-4 * noise.standard_normal(x.shape), (rng.standard_normal(6),)
