@@ -20,7 +20,7 @@ SMALLEST = 2.0**-42
 ENOUGH = 1e-9  # relative error at which the sweep stops: resolves gradients computed in float32 (6e-8)
 
 _LAST_RESORT = 2.0**-28  # where the sweep goes on when it has met the same kink at three scales
-_FLOAT32_GRID = 2.0**-16  # steps so small that a function computed in float32 may look constant
+_COARSE_GRID = 2.0**-10  # steps so small that a function computed in float32, or float16, may look constant
 
 
 @dataclass(frozen=True)
@@ -139,7 +139,10 @@ class _Sweep:
                 break
 
     def rise(self, start: float, largest: float) -> None:
-        """Widen the first window, if rounding dominates there and no smaller one was better."""
+        """Widen the first window, if rounding dominates there and no smaller one was better.
+
+        A flat one is not better: it may be a step of a staircase.
+        """
         if self.done or not self.windows or self.windows[0].h != start:
             return
         first = self.windows[0]
@@ -150,7 +153,7 @@ class _Sweep:
             window = self.look(h)
             if window is None or self.done or not window.rounding_dominates:
                 break
-            if not window.flat and window.fit.error > smallest_error:
+            if not window.flat and window.fit.error > smallest_error and not self.best.flat:
                 break
 
     def refine(self) -> None:
@@ -206,8 +209,8 @@ def _conclude(sweep: _Sweep) -> Derivative:
     if not sweep.windows:
         return _from_one_side(sweep.phi, sweep.at_zero)
     windows, best = tuple(sweep.windows), sweep.best
-    if best.flat and best.h < _FLOAT32_GRID:  # proves little, where a larger step saw the function change
-        seen = [w for w in windows if w.fit.explained and not w.flat]
+    if best.flat and best.h < _COARSE_GRID:  # proves little, where a larger step saw a slope
+        seen = [w for w in windows if w.fit.explained and not w.flat and w.fit.error < abs(w.fit.value)]
         best = min(seen, key=lambda w: w.fit.error, default=best)
     fit = best.fit
     if fit.error > 1e-3 * max(abs(fit.value), sweep.scale):

@@ -208,6 +208,13 @@ ok("float32 result", lambda x: np.float32(tanh_sum(x)), tanh_grad, (6,))
 ok("float32 inputs", tanh_sum, tanh_grad, lambda rng: rng.standard_normal((3, 4)).astype("f4"))
 ok("float32 inputs, wider gradient", np.mean, lambda x: np.full(x.shape, 1 / x.size), lambda rng: rng.random(5, "f4"))
 ok("float32, exp(20 x)", lambda x: float(np.sum(np.exp(20 * x.astype("f4")))), lambda x: 20 * np.exp(20 * x), (4,))
+ok(
+    "float16 inside",
+    lambda x: float(np.sum((3 * x.astype("f2")).astype(float))),
+    lambda x: 0 * x + 3,
+    uniform(0.3, 3, 4),
+)
+ok("three decimals", lambda x: np.sum(np.round(x, 3) ** 2), lambda x: 2 * x, (5,))
 ok("eight digits", lambda x: round(tanh_sum(x), 8), tanh_grad, (6,))
 ok("noise of 1e-9", lambda x: tanh_sum(x) + 1e-9 * np.sin(1e13 * np.sum(x)), tanh_grad, (6,))
 ok(
