@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from minigan.checking.differences import START, Derivative, differentiate
-from minigan.checking.directions import direction, norm, sizes_of
+from minigan.checking.directions import direction, norm, sizes_of, within_range
 from minigan.checking.subject import Arrays, Subject
 
 _CLAIM_FACTOR = 16.0  # the claimed <g, v> may be off by so many roundings of the sum of |g_i v_i|
@@ -98,13 +98,14 @@ class Comparer:
 
         `careful` measures anew on other points and at every scale: a second, independent opinion.
         """
-        return self._compare(argument, None, v, kind, careful)
+        return self._compare(argument, None, within_range(self.gradients[argument], v), kind, careful)
 
     def coordinate(self, argument: int, index: tuple[int, ...], *, careful: bool = False) -> Comparison:
         """Compare one element of the gradient; `claimed` and `numerical` are in units of the gradient itself."""
         x = self.inputs[argument]
         v = np.zeros(x.shape)
         v[index] = sizes_of(x)[index] if np.isfinite(x[index]) else 0.0
+        v = within_range(self.gradients[argument], v)
         scaled = self._compare(argument, index, v, "coordinate", careful)
         return _in_units_of(scaled, float(v[index]) or 1.0)
 

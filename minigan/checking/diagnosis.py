@@ -33,7 +33,9 @@ ADVICE = {
 }
 
 _LIKE = 1e-6  # what counts as equal between claimed values, relative to the largest
+_SAME_FACTOR = 1e-5  # the same for quotients of claimed and numerical values
 _FEW_DIGITS = 1e-4  # an error below this part of each element is one of precision, not of calculus
+_SIX_DIGITS = 1e-6  # below this, even if it is the only one
 
 
 def diagnose(evidence: Evidence, what_if: WhatIf) -> str:
@@ -60,6 +62,7 @@ def diagnose(evidence: Evidence, what_if: WhatIf) -> str:
         ("wrong_axis", lambda _: what_if.other_axis()),
         *_SUBSETS,
         *_SUMS,
+        ("wrong_axis", lambda e: _factor_along_one_axis(e, what_if)),
     ]
     return next((name for name, rule in rules if rule(evidence)), "unknown")
 
@@ -104,13 +107,16 @@ def _fits(evidence: Evidence, candidate: np.ndarray) -> bool:
 
 
 def _few_digits(evidence: Evidence) -> bool:
-    """Every wrong element is nearly right: relative to itself, or at least to the largest one's last digits."""
+    """The wrong elements are nearly right: most of them relative to themselves, all relative to the largest."""
     claimed, numerical, bad = evidence.on_grid(evidence.claimed), evidence.numerical, evidence.bad
     off = np.abs(claimed - numerical)[bad] - evidence.error[bad]
     own = np.abs(numerical)[bad]
     largest = float(np.max(np.abs(numerical)))
+    if np.all(off <= _SIX_DIGITS * own):
+        return True
     half = _representable(evidence.claimed, np.float16) and off.max() < 2e-3 * own.max()
-    nearly = np.all(off <= _FEW_DIGITS * own + 2e-7 * largest) and np.median(off - _FEW_DIGITS * own) <= 0
+    most = np.mean(off <= _FEW_DIGITS * own) >= 0.5  # the others are near zeros, where there is less to be relative to
+    nearly = most and off.max() <= 10 * _FEW_DIGITS * largest
     if bad.sum() == 1 and bad.size > 2:  # one element slightly off among exact ones is a wrong element
         return bool((nearly or half) and _representable(evidence.claimed, np.float32))
     return bool(nearly or half)
@@ -224,6 +230,19 @@ def _same_total(evidence: Evidence) -> bool:
     return abs(right) > 1e-3 * size and abs(right - wrong) <= _LIKE * size + float(evidence.error.sum())
 
 
+def _total_everywhere(evidence: Evidence) -> bool:
+    """Each element holds what a sum along some axes should have been: `db.sum()` where `db` was a vector already."""
+    n = evidence.numerical
+    if not evidence.whole or not evidence.bad.all():
+        return False
+    for count in range(1, n.ndim + 1):
+        for axes in itertools.combinations(range(n.ndim), count):
+            total, size, error = (a.sum(axis=axes, keepdims=True) for a in (n, np.abs(n), evidence.error))
+            if np.all(np.abs(evidence.claimed - total) <= error + _LIKE * size):
+                return True
+    return False
+
+
 def _vanishing_sums_along_another_axis(evidence: Evidence) -> bool:
     """Sums along one axis vanish as they do for a softmax or a centred array, but along another one."""
     if not evidence.whole:
@@ -239,12 +258,38 @@ def _vanishing_sums_along_another_axis(evidence: Evidence) -> bool:
     return bool(right - wrong) and bool(wrong - right)
 
 
-def _factor_by_axis(evidence: Evidence) -> bool:
-    """claimed / numerical is a product of one factor per index: a norm was taken over other axes."""
-    claimed, numerical = evidence.on_grid(evidence.claimed), evidence.numerical
-    if not np.all(np.abs(numerical) > 1e3 * evidence.error):
+def _factors_along_two_axes(evidence: Evidence) -> bool:
+    """claimed / numerical is one factor per row times one per column: a norm was taken over other axes.
+
+    Of two outer products, any quotient is of that kind and means nothing.
+    """
+    ratio = _quotient(evidence)
+    if ratio is None:
         return False
-    return any(_vanishes(r * r[0, 0] - r[:, :1] * r[:1], r) for r in _tables(claimed / numerical))
+    pairs = zip(_tables(ratio), _tables(evidence.numerical), strict=True)
+    return any(_is_outer_product(r) and _varies_along_both(r) and not _is_outer_product(n) for r, n in pairs)
+
+
+def _factor_along_one_axis(evidence: Evidence, what_if: WhatIf) -> bool:
+    """claimed / numerical is one factor per slice, taken from all slices: a norm of everything, not of each slice.
+
+    A factor of its own for each slice may be anything that was forgotten: a weight, a variance.
+    """
+    ratio = _quotient(evidence)
+    if ratio is None:
+        return False
+    for axis in range(ratio.ndim):
+        within = tuple(a for a in range(ratio.ndim) if a != axis)
+        if within and np.max(np.ptp(ratio, axis=within)) <= _SAME_FACTOR * np.max(np.abs(ratio)):
+            return what_if.mixes_slices(axis)
+    return False
+
+
+def _quotient(evidence: Evidence) -> np.ndarray | None:
+    """Return claimed / numerical; None if one of them is zero somewhere, or too noisy to be divided by."""
+    claimed, numerical = evidence.on_grid(evidence.claimed), evidence.numerical
+    usable = np.all(claimed) and np.all(np.abs(numerical) > 1e3 * evidence.error)
+    return claimed / numerical if usable else None
 
 
 def _difference_by_axis(evidence: Evidence) -> bool:
@@ -257,16 +302,31 @@ def _difference_by_axis(evidence: Evidence) -> bool:
 
 
 def _tables(array: np.ndarray) -> Iterator[np.ndarray]:
-    """Yield the array as a table of one axis against all others, of largest element 1; not where it is constant."""
+    """Yield the array as a table of one axis against all others, of largest element 1."""
     largest = float(np.max(np.abs(array)))
     for axis in range(array.ndim):
         table = np.moveaxis(array, axis, 0).reshape(array.shape[axis], -1) / largest
-        if min(table.shape) > 1 and max(table.shape) > 2 and np.ptp(table) > 1e-3:
+        if min(table.shape) > 1 and max(table.shape) > 2:
             yield table
 
 
+def _is_outer_product(table: np.ndarray) -> bool:
+    row, column = _cross(table)
+    return _vanishes(table - np.outer(column, row), table)
+
+
+def _varies_along_both(table: np.ndarray) -> bool:
+    return min(np.ptp(factors) for factors in _cross(table)) > 1e-3
+
+
+def _cross(table: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return the row and the column through the largest element: the two factors, if the table is their product."""
+    i, j = np.unravel_index(np.argmax(np.abs(table)), table.shape)
+    return table[i] / table[i, j], table[:, j]
+
+
 def _vanishes(left_over: np.ndarray, table: np.ndarray) -> bool:
-    return bool(np.max(np.abs(left_over)) <= 1e-5 * np.max(np.abs(table)))
+    return bool(np.max(np.abs(left_over)) <= _SAME_FACTOR * np.max(np.abs(table)))
 
 
 Rules = list[tuple[str, Callable[[Evidence], bool]]]
@@ -284,7 +344,8 @@ _SUBSETS: Rules = [
 _SUMS: Rules = [
     ("wrong_axis", _sum_of_another_gradient),
     ("wrong_axis", _same_total),
+    ("wrong_axis", _total_everywhere),
     ("wrong_axis", _vanishing_sums_along_another_axis),
-    ("wrong_axis", _factor_by_axis),
+    ("wrong_axis", _factors_along_two_axes),
     ("wrong_axis", _difference_by_axis),
 ]

@@ -20,7 +20,7 @@ SMALLEST = 2.0**-42
 ENOUGH = 1e-9  # relative error at which the sweep stops: resolves gradients computed in float32 (6e-8)
 
 _LAST_RESORT = 2.0**-28  # where the sweep goes on when it has met the same kink at three scales
-_FLOAT32_GRID = 2.0**-16  # steps so small that a function computed in float32 may look constant
+_COARSE_GRID = 2.0**-10  # steps so small that a function computed in float32, or float16, may look constant
 
 
 @dataclass(frozen=True)
@@ -83,7 +83,7 @@ def differentiate(
     start, largest : float
         First and largest window; the sweep goes down from `start`, and up where rounding dominates there.
     enough : float
-        Relative error at which the sweep stops.
+        Relative error at which the sweep stops; 0 measures at every scale.
 
     Returns
     -------
@@ -117,7 +117,8 @@ class _Sweep:
     def best(self) -> Window:
         """The window of smallest error; one that is too wide to see what phi does counts only if there is no other."""
         resolved = [w for w in self.windows if w.fit.resolved]
-        return min(resolved or self.windows, key=lambda w: w.fit.error)
+        standing = [w for w in resolved if not any(_contradicts(s, w) for s in resolved)]
+        return min(standing or resolved or self.windows, key=lambda w: w.fit.error)
 
     @property
     def done(self) -> bool:
@@ -134,11 +135,14 @@ class _Sweep:
         for h in _steps(start, 1 / RATIO):
             if h > _LAST_RESORT and _same_kink(self.windows[-3:]):
                 continue
-            if self.look(h) and (self.done or self._hopeless()):
+            if self.look(h) and self.enough > 0 and (self.done or self._hopeless()):
                 break
 
     def rise(self, start: float, largest: float) -> None:
-        """Widen the first window, if rounding dominates there and no smaller one was better."""
+        """Widen the first window, if rounding dominates there and no smaller one was better.
+
+        A flat one is not better: it may be a step of a staircase.
+        """
         if self.done or not self.windows or self.windows[0].h != start:
             return
         first = self.windows[0]
@@ -149,7 +153,7 @@ class _Sweep:
             window = self.look(h)
             if window is None or self.done or not window.rounding_dominates:
                 break
-            if not window.flat and window.fit.error > smallest_error:
+            if not window.flat and window.fit.error > smallest_error and not self.best.flat:
                 break
 
     def refine(self) -> None:
@@ -178,6 +182,12 @@ class _Sweep:
         return same_noise and before.error <= 1e-4 * max(abs(before.value), self.scale)
 
 
+def _contradicts(small: Window, large: Window) -> bool:
+    """Whether phi has another slope close by than `large` says, whose points are too far apart to show it."""
+    gap = abs(small.fit.value - large.fit.value)
+    return small.h < large.h and not small.flat and gap > small.fit.error + large.fit.error
+
+
 def _steps(first: float, ratio: float, largest: float = 2.0**64) -> Iterator[float]:
     h = first
     while SMALLEST <= h <= largest:
@@ -199,15 +209,16 @@ def _conclude(sweep: _Sweep) -> Derivative:
     if not sweep.windows:
         return _from_one_side(sweep.phi, sweep.at_zero)
     windows, best = tuple(sweep.windows), sweep.best
-    if best.flat and best.h < _FLOAT32_GRID:  # proves little, where a larger step saw the function change
-        seen = [w for w in windows if w.fit.explained and not w.flat]
+    if best.flat and best.h < _COARSE_GRID:  # proves little, where a larger step saw a slope
+        seen = [w for w in windows if w.fit.explained and not w.flat and w.fit.error < abs(w.fit.value)]
         best = min(seen, key=lambda w: w.fit.error, default=best)
     fit = best.fit
     if fit.error > 1e-3 * max(abs(fit.value), sweep.scale):
         kink = _kink(windows)
         if kink is not None:
             return kink
-    return Derivative(fit.value, fit.error, best.h, False, fit.value, fit.value, fit.noise, windows)
+    error = math.inf if best.spike and not fit.resolved else fit.error
+    return Derivative(fit.value, error, best.h, False, fit.value, fit.value, fit.noise, windows)
 
 
 def _kink(windows: tuple[Window, ...]) -> Derivative | None:
@@ -232,8 +243,9 @@ def _from_one_side(phi: Callable[[float], float], at_zero: float) -> Derivative:
 
         tried = (measure(mirrored, at_zero, h, float(np.finfo(float).eps)) for h in _steps(START, 1 / RATIO))
         windows = tuple(w for w in tried if w)
-        if windows:
-            best = min((w.one_sided(1) for w in windows), key=lambda fit: fit.error)
+        resolved = [fit for fit in (w.one_sided(1) for w in windows) if fit.resolved]
+        if len(resolved) > 1:  # a single one may fit by accident
+            best = min(resolved, key=lambda fit: fit.error)
             value = side * best.value
             return Derivative(value, best.error, START, False, value, value, best.noise, windows)
     return Derivative(math.nan, math.inf, math.nan, False, math.nan, math.nan, math.nan, ())

@@ -11,6 +11,7 @@ import math
 import numpy as np
 
 KINDS = ("even", "relative", "balanced")
+_LARGEST = 1000.0  # of <g, v>, as a power of two: some room is left below the largest float, 2^1024
 
 
 def norm(x: np.ndarray) -> float:
@@ -50,11 +51,20 @@ def direction(rng: np.random.Generator, kind: str, x: np.ndarray, gradient: np.n
     sizes = sizes_of(x) if kind == "relative" else np.full(x.shape, size_of(x))
     v = sizes * signed(rng, x.shape)
     if kind == "balanced":
-        effect = np.abs(np.nan_to_num(gradient, posinf=0.0, neginf=0.0)) * sizes
+        known = np.abs(np.nan_to_num(gradient, posinf=0.0, neginf=0.0))
+        effect = known / (np.max(known, initial=0.0) or 1.0) * sizes  # no overflow, other than of sizes alone
         if np.any(effect > 0):
             level = np.quantile(effect[effect > 0], 0.25)
             v = v * np.minimum(1.0, level / np.maximum(effect, level))
     return np.where(np.isfinite(x), v, 0.0)
+
+
+def within_range(gradient: np.ndarray, v: np.ndarray) -> np.ndarray:
+    """Shorten `v` where <gradient, v> would overflow, though the gradient is finite."""
+    if np.isfinite(np.sum(np.abs(gradient * v))) or not np.all(np.isfinite(gradient)):
+        return v
+    digits = float(np.max(np.log2(np.abs(gradient)) + np.log2(np.abs(v)))) + math.log2(v.size)
+    return v * 2.0 ** (_LARGEST - digits)
 
 
 def cotangent(rng: np.random.Generator, kind: str, y: np.ndarray) -> np.ndarray:
@@ -63,6 +73,6 @@ def cotangent(rng: np.random.Generator, kind: str, y: np.ndarray) -> np.ndarray:
     return weights * (size / np.maximum(sizes_of(y), 1e-4 * size)) if kind == "relative" else weights
 
 
-def nearby(rng: np.random.Generator, x: np.ndarray, distance: float) -> np.ndarray:
+def nearby(rng: np.random.Generator, x: np.ndarray, distance: float, kind: str = "even") -> np.ndarray:
     """Return a point beside `x`: no element keeps its value, so none stays on a kink."""
-    return x + direction(rng, "even", x, x) * distance
+    return x + direction(rng, kind, x, x) * distance

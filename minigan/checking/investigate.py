@@ -89,12 +89,12 @@ class Investigation:
         if not off <= 1e-10 * max(self.comparer.size / length, comparison.scale, *slopes):
             return False
         for _ in range(4):
-            inputs = list(self.comparer.inputs)
-            x = inputs[self.argument]
-            inputs[self.argument] = x * (1 + np.finfo(float).eps * self.rng.integers(-2, 3, x.shape))
-            gradients = self.subject.gradients(inputs, self.comparer.cotangents)
-            g = gradients[self.subject.argnums.index(self.argument)]
-            if g is not None:
+            x = self.comparer.inputs[self.argument]
+            moved = self.comparer.moved(
+                self.argument, x * (1 + np.finfo(float).eps * self.rng.integers(-2, 3, x.shape))
+            )
+            if moved is not None:
+                g = moved.gradients[self.argument]
                 claims.append(float(np.sum(g * self.v) if index is None else g[index]))
         return off <= comparison.margin + 4 * float(np.ptp(claims))
 

@@ -106,6 +106,21 @@ class WhatIf:
             return True
         return np.allclose(list(self._ratios(moved)), ratio, rtol=1e-4)
 
+    def mixes_slices(self, axis: int) -> bool:
+        """Whether the first slice along an axis changes the claim for the last one, but not its true value."""
+        x = self.comparer.inputs[self.argument].copy()
+        first, last = ((slice(None),) * axis + (i,) for i in (0, -1))
+        x[first] = nearby(self.rng, x[first], 0.1)
+        moved = self.comparer.moved(self.argument, x)
+        if moved is None:
+            return False
+        within = np.zeros(x.shape)
+        within[last] = np.abs(self.claimed[last])
+        largest = tuple(int(k) for k in np.unravel_index(np.argmax(within), x.shape))
+        before, after = (c.coordinate(self.argument, largest) for c in (self.comparer, moved))
+        changed = abs(before.claimed - after.claimed) > 1e-6 * abs(before.claimed)
+        return changed and abs(before.numerical.value - after.numerical.value) <= before.margin + after.margin
+
     def counts(self) -> set[int]:
         """Return the numbers of elements that a mean may run over."""
         return counts_of(self.subject)

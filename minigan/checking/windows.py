@@ -67,6 +67,12 @@ class Window:
         return len(np.unique(self.values)) <= 4
 
     @property
+    def spike(self) -> bool:
+        """phi(0) lies apart from all the other points: what phi does there is too narrow for this window."""
+        others = np.delete(self.values, CENTRE)
+        return bool(np.min(np.abs(others - self.values[CENTRE])) > np.ptp(others))
+
+    @property
     def rounding_dominates(self) -> bool:
         """A larger step would be better."""
         return self.flat or self.fit.rounding > self.fit.truncation
@@ -81,7 +87,7 @@ class Window:
 def measure(
     phi: Callable[[float], float], at_zero: float, h: float, epsilon: float, floor: float = 0.0, grain: float = 0.0
 ) -> Window | None:
-    """Evaluate phi on a window; None if it is not finite somewhere (the far points are tried first).
+    """Evaluate phi on a window; None if it, or its change, is not finite somewhere (the far points come first).
 
     Parameters
     ----------
@@ -98,7 +104,7 @@ def measure(
     values = np.full(len(NODES), at_zero)
     for i in np.argsort(-np.abs(NODES))[:-1]:
         values[i] = phi(h * NODES[i])
-        if not math.isfinite(values[i]):
+        if not math.isfinite(values[i] - at_zero):
             return None
     rounding = max(floor, _UNDERFLOW, _spacing(values, epsilon) * float(np.max(np.abs(values))) / math.sqrt(12))
     window = Window(h, values, rounding, _least_squares(h, values, rounding, _TWO_SIDED))
@@ -125,7 +131,9 @@ def _least_squares(h: float, values: np.ndarray, rounding: float, polynomials: t
     left_over = changes - matrix @ coefficients
     measured = math.sqrt(left_over @ left_over / (matrix.shape[0] - matrix.shape[1]))
     noise = max(measured, rounding / unit)
-    explained = measured < _EXPLAINED and spread > 0
+    leverage = np.sum(matrix * inverse.T, axis=1)  # up to .98 at the ends: the fit goes through any value there
+    from_the_others = float(np.max(np.abs(left_over) / (1 - leverage)))  # distance of a point to the fit without it
+    explained = measured < _EXPLAINED and from_the_others < 10 * _EXPLAINED and spread > 0
     slope = float(coefficients[1])
     return Fit(
         value=slope * unit / h,

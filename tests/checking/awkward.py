@@ -1,5 +1,7 @@
 """Right gradients that are hard to judge: none may be refuted."""
 
+import math
+
 import numpy as np
 from cases import Table, labels, logsumexp, sigmoid, softmax, softplus, uniform, weights
 from planted import affine, affine_grads, cross_entropy, cube, mean_square, mean_square_grads
@@ -65,11 +67,33 @@ ok("(1e8 + sin) - 1e8", lambda x: np.sum((1e8 + np.sin(x)) - 1e8), np.cos, (4,))
 ok("exp(20 x)", lambda x: np.sum(np.exp(20 * x)), lambda x: 20 * np.exp(20 * x), (5,))
 ok("sin(50 x)", lambda x: np.sum(np.sin(50 * x)), lambda x: 50 * np.cos(50 * x), (5,))
 ok("sin(1e4 x)", lambda x: np.sum(np.sin(1e4 * x)), lambda x: 1e4 * np.cos(1e4 * x), (5,))
+ok("log from 1e-10 to 1e10", lambda x: np.sum(np.log(x)), lambda x: 1 / x, fixed(1e-10, 1e-5, 1.0, 1e10))
+ok("log from 1e-200 to 1e200", lambda x: np.sum(np.log(x)), lambda x: 1 / x, fixed(1e-200, 1e200))
+ok(
+    "harmonic mean",
+    lambda x: x.size / np.sum(1 / x),
+    lambda x: x.size / np.sum(1 / x) ** 2 / x**2,
+    lambda rng: 10.0 ** rng.uniform(-6, 6, 8),
+)
+ok(
+    "parallel resistors",
+    lambda a, b: np.sum(a * b / (a + b)),
+    lambda a, b: ((b / (a + b)) ** 2, (a / (a + b)) ** 2),
+    lambda rng: 10.0 ** rng.uniform(-6, 6, 4),
+    lambda rng: 10.0 ** rng.uniform(-6, 6, 4),
+)
 ok("sqrt near 0", lambda x: np.sum(np.sqrt(x)), lambda x: 0.5 / np.sqrt(x), fixed(1e-8, 1e-4, 1.0))
 ok("log near 0", lambda x: np.sum(np.log(x)), lambda x: 1 / x, fixed(1e-10, 1e-5, 1.0))
 ok("1/x near 0", lambda x: np.sum(1 / x), lambda x: -1 / x**2, fixed(1e-4, -1e-3, 1.0))
 ok("arcsin near 1", lambda x: np.sum(np.arcsin(x)), lambda x: 1 / np.sqrt(1 - x * x), fixed(1 - 1e-6, -1 + 1e-5, 0.3))
-ok("math.log raises", lambda x: __import__("math").log(x), lambda x: 1 / x, 1e-3)
+ok("math.log raises", lambda x: math.log(x), lambda x: 1 / x, 1e-3)
+ok("math.log raises beside the point", lambda x: sum(map(math.log, x)), lambda x: 1 / x, fixed(1e-5, 1e-3, 1.0, 2.0))
+ok(
+    "nearly singular",
+    lambda a: 2 * np.sum(np.log(np.diag(np.linalg.cholesky((a + a.T) / 2)))),
+    lambda a: np.linalg.inv((a + a.T) / 2),
+    lambda rng: np.cov(rng.standard_normal((4, 20)) * [[1.0], [1e-2], [1e-3], [1e-4]]),
+)
 ok(
     "Runge",
     lambda x: np.sum(1 / (1 + 1e4 * (x - 1) ** 2)),
@@ -89,6 +113,8 @@ ok(
     fixed(-40.0, 30.0, -700.0, 0.0),
 )
 ok("softplus at +-700", lambda x: np.sum(softplus(x)), sigmoid, fixed(-700.0, 700.0, -30.0, 0.0))
+ok("exp near overflow", lambda x: np.sum(np.exp(x)), np.exp, fixed(709.5))
+ok("exp near overflow, beside 0", lambda x: np.sum(np.exp(x)), np.exp, fixed(705.0, 0.0))
 ok("logsumexp at 1000", lambda x: np.sum(logsumexp(x)), softmax, lambda rng: 1000 + rng.standard_normal((3, 4)))
 ok(
     "product with zeros",
@@ -182,6 +208,13 @@ ok("float32 result", lambda x: np.float32(tanh_sum(x)), tanh_grad, (6,))
 ok("float32 inputs", tanh_sum, tanh_grad, lambda rng: rng.standard_normal((3, 4)).astype("f4"))
 ok("float32 inputs, wider gradient", np.mean, lambda x: np.full(x.shape, 1 / x.size), lambda rng: rng.random(5, "f4"))
 ok("float32, exp(20 x)", lambda x: float(np.sum(np.exp(20 * x.astype("f4")))), lambda x: 20 * np.exp(20 * x), (4,))
+ok(
+    "float16 inside",
+    lambda x: float(np.sum((3 * x.astype("f2")).astype(float))),
+    lambda x: 0 * x + 3,
+    uniform(0.3, 3, 4),
+)
+ok("three decimals", lambda x: np.sum(np.round(x, 3) ** 2), lambda x: 2 * x, (5,))
 ok("eight digits", lambda x: round(tanh_sum(x), 8), tanh_grad, (6,))
 ok("noise of 1e-9", lambda x: tanh_sum(x) + 1e-9 * np.sin(1e13 * np.sum(x)), tanh_grad, (6,))
 ok(

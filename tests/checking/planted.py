@@ -347,6 +347,15 @@ wrong(
     (6,),
 )
 
+wrong(
+    "pi = 3.1415",
+    "precision",
+    lambda x: np.sum(np.sin(np.pi * x)),
+    lambda x: 3.1415 * np.cos(3.1415 * x),
+    lambda rng: np.append(rng.uniform(-0.4, 0.4, 6), 1.5001),  # near a zero, there is less to be relative to
+)
+wrong("one element, eighth digit", "precision", cube, tweak(lambda x: 3 * x * x, at(2, 1 + 3e-8)), uniform(0.5, 2, 6))
+
 # -- unknown: no relation to name -----------------------------------------------------------------------------------
 wrong("sine for cosine", "unknown", lambda x: np.sum(np.sin(x)), np.sin, (9,))
 wrong("half of the product rule", "unknown", lambda x: np.sum(x * np.exp(x)), np.exp, (8,))
@@ -369,6 +378,50 @@ wrong(
     (2, 1),
 )
 wrong("upper triangle", "unknown", lambda a: np.sum(np.tanh(a)), lambda a: np.tril(1 - np.tanh(a) ** 2), (5, 5))
+
+wrong(
+    "bias summed altogether",
+    "wrong_axis",
+    affine,
+    lambda *a: affine_grads(*a, of_b=lambda da: np.full(da.shape[1], da.sum())),
+    (5, 3),
+    (3, 4),
+    (4,),
+)
+wrong(
+    "summed, then broadcast",
+    "wrong_axis",
+    lambda x: np.sum(weights(4, 5) * np.sin(x)),
+    lambda x: 0 * x + (weights(4, 5) * np.cos(x)).sum(0),
+    (4, 5),
+)
+
+# a factor per row or column, two outer products, a claim with zeros: none of them is an axis
+wrong(
+    "weights of the samples",
+    "unknown",
+    lambda x: np.sum(weights(5)[:, None] * np.sin(x)),
+    np.cos,
+    (5, 4),
+)
+wrong(
+    "deviation of each column",
+    "unknown",
+    lambda x: np.sum(weights(6, 3) * np.tanh(x / (1 + weights(3) ** 2))),
+    lambda x: weights(6, 3) * (1 - np.tanh(x / (1 + weights(3) ** 2)) ** 2),
+    (6, 3),
+)
+wrong(
+    "outer products",
+    "unknown",
+    lambda w, x, y: np.tanh(y) @ w @ x**2,
+    lambda w, x, y: (np.outer(y, x), 2 * x * (np.tanh(y) @ w), (1 - np.tanh(y) ** 2) * (w @ x**2)),
+    (4, 5),
+    (5,),
+    (4,),
+)
+wrong("relu: passes all", "unknown", lambda x: np.sum(np.maximum(x, 0)), np.ones_like, lambda rng: np.eye(5)[3] - 0.3)
+wrong("one corner only", "unknown", cube, lambda x: 3 * x * x * np.pad(np.ones((2, 3)), [(0, 2), (0, 2)]), (4, 5))
 
 # -- beside kinks: no free pass -------------------------------------------------------------------------------------
 

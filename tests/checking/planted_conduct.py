@@ -1,5 +1,7 @@
 """Gradients of a wrong shape or dtype, and gradients and functions that misbehave from call to call."""
 
+import math
+
 import numpy as np
 from cases import Table
 from planted import affine, affine_grads, cube
@@ -81,6 +83,16 @@ def first_forward_pass(rng):
     return f, lambda x: 1 - kept["h"] ** 2, (rng.standard_normal(5),)
 
 
+@misconduct.build("stale")
+def remembered_on_a_narrow_domain(rng):
+    kept = {}
+    return (
+        lambda x: sum(map(math.log, x)),  # raises where an element is below 0
+        lambda x: kept.setdefault("g", 1 / x),
+        (np.append(1e-5, rng.uniform(1, 2, 4)),),
+    )
+
+
 def _stale(method):
     def build(rng):
         layer = Layer()
@@ -98,6 +110,12 @@ for _method in ("from_cache", "accumulated", "remembered", "freed", "momentum"):
 def dropout(rng):
     noise = np.random.default_rng(rng.integers(1000))
     return lambda x: np.sum(x * (noise.random(x.shape) > 0.5)), np.ones_like, (rng.standard_normal(6),)
+
+
+@misconduct.build("not_deterministic")
+def constant_nine_times_of_ten(rng):
+    noise = np.random.default_rng(rng.integers(1000))
+    return lambda x: 1.0 * (noise.random() < 0.9), np.zeros_like, (rng.standard_normal(3),)
 
 
 @misconduct.build("not_deterministic")

@@ -144,6 +144,23 @@ def test_at_the_edge_of_the_domain_one_side_is_enough():
     assert abs(other.value - 1) <= other.error < 1e-6
 
 
+@pytest.mark.parametrize("narrow", [1e-3, 1e-8, 1e-12, 1e-16])
+def test_what_is_too_narrow_to_be_seen_has_no_small_error(narrow):
+    """phi(0) is apart from all the other points: they alone would say that the slope is nearly zero."""
+    edge = differentiate(lambda t: math.log(narrow + t) if narrow + t > 0 else math.nan)
+    assert edge.error == math.inf or abs(edge.value - 1 / narrow) <= edge.error
+    pole = differentiate(lambda t: 1 / (narrow + t) if narrow + t else math.nan, enough=0.0)
+    assert pole.error == math.inf or abs(pole.value + narrow**-2) <= pole.error
+
+
+def test_measuring_at_every_scale_finds_the_slope_inside_that_a_wide_window_does_not_show():
+    def phi(t):
+        return t + 1e-5 * math.tanh(1e9 * t)
+
+    result = differentiate(phi, enough=0.0)
+    assert abs(result.value - 10001) <= result.error < 1.0
+
+
 def test_a_function_that_is_defined_nowhere_else_has_no_derivative():
     result = differentiate(lambda t: 0.0 if t == 0 else math.nan)
     assert math.isnan(result.value)

@@ -34,6 +34,12 @@ def test_right_rules_pass(order):
     assert mg.check_gradients(mg.relu, X, order=order).ok
 
 
+@pytest.mark.parametrize("seed", [0, 7])
+def test_elements_of_very_different_scale_are_right_at_order_2(seed):
+    report = mg.check_gradients(mg.log, np.array([1e-8, 1.0, 1e8]), order=2, seed=seed)
+    assert not report.vacuous
+
+
 def test_wrong_rules_are_found():
     cases = {
         "sign": lambda g, y, x: -(g * mg.cos(x)),
