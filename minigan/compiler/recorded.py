@@ -39,6 +39,7 @@ class Recorded:
         self.living = self._living(record)
         for t, _, _ in self.living:
             t.grad = None  # a compiled step leaves no gradients behind
+        self._look_at_dtypes()
         self._look_at_arguments(given, record)
 
     def forget(self):
@@ -56,6 +57,15 @@ class Recorded:
                 if i in primitive.mutates:
                     writes[id(t._version)] = writes.get(id(t._version), 0) + 1
         return [(t, t._data, writes.get(id(t._version), 0)) for t in tensors.values()]
+
+    def _look_at_dtypes(self):
+        for e in self.program.equations:
+            for v in (*e.inputs, *e.outputs):
+                if v.dtype.str[1:] not in DTYPES:
+                    raise DTypeError(
+                        f"at {e.line}: '{e.primitive.name}' has to do with {v.dtype}; a compiled step computes with "
+                        "float32, float64, integers and booleans: convert what you pass with .astype"
+                    )
 
     def _look_at_arguments(self, given, record):
         """Refuse what a compiled step, which works on copies of its arguments, would do otherwise than an eager one."""
@@ -106,11 +116,6 @@ def _copy(k, argument):
         raise TraceError(
             f"argument {k} of the step was computed, and gradients would flow through it to what is outside. Pass its "
             ".detach(), or compute it inside the step"
-        )
-    if argument.dtype.str[1:] not in DTYPES:
-        raise DTypeError(
-            f"argument {k} of the step has dtype {argument.dtype}: a compiled step takes float32, float64, integers "
-            "and booleans; convert it with .astype"
         )
     return Tensor(np.array(argument._data, order="C"), argument.requires_grad)
 

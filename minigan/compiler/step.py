@@ -50,7 +50,7 @@ def compile(step):
         At a call: if the step branches on a value, turns one into a Python number or a NumPy array, uses an array from
         outside that changes from call to call, writes to an argument, or changes a learning rate.
     DTypeError
-        At a call: if an argument's dtype is none of float32, float64, integers and booleans.
+        At a call: if a dtype is none of float32, float64, integers and booleans.
     TypeError
         If `step` is not callable.
 
@@ -270,6 +270,7 @@ class Version:
         for equation, arrays in zip(self.sources, recorded.drawn, strict=True):
             for v, array in zip(equation.outputs, arrays, strict=True):
                 np.copyto(self.cell(v), array)
+        recorded.drawn = None
 
     @functools.cached_property
     def products(self):

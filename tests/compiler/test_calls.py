@@ -134,8 +134,9 @@ def test_numbers_as_arguments_are_constants_of_their_kind():
 def test_what_is_no_argument_is_named():
     with pytest.raises(TraceError, match="argument 1 of the step is a Generator"):
         mg.compile(lambda x, rng: x)(scalar(1), mg.random.default_rng(0))
-    with pytest.raises(DTypeError, match="argument 0 of the step has dtype float16"):
-        mg.compile(lambda x: x * 2)(np.ones(2, np.float16))
+    for odd in (np.ones(2, np.float16), np.ones(2, bool)):  # NumPy's tanh of a boolean is half a float
+        with pytest.raises(DTypeError, match="has to do with float16"):
+            mg.compile(lambda x: mg.tanh(x))(odd)
     with pytest.raises(TypeError, match="expected a function"):
         mg.compile(3)
 
