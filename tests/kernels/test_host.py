@@ -22,7 +22,7 @@ READ_ONLY.flags.writeable = False
     ],
 )
 def test_one_native_dtype_in_c_order_and_writable(arrays):
-    made = plain(*arrays, at_least=np.float32)
+    made = plain(*arrays)
     (dtype,) = {a.dtype for a in made}
     assert dtype == np.result_type(*arrays, np.float32)
     assert dtype.isnative
