@@ -23,7 +23,10 @@ from numba.extending import intrinsic, overload
 from minigan.blas import NEEDED, processor_flags
 from minigan.kernels.disk import cache_of
 
-CALLED = [Path(__file__).with_name(f"{name}.py") for name in ("arrays", "elementwise", "products", "threads", "tiles")]
+CALLED = [
+    Path(__file__).with_name(f"{name}.py")
+    for name in ("arrays", "elementwise", "outer", "products", "threads", "tiles")
+]
 AVX512 = processor_flags() >= NEEDED and not getattr(numba.config, "DISABLE_JIT", False)  # may be written for
 FASTMATH = ("nsz", "arcp", "contract", "afn")
 FLAGS: Any = {"error_model": "numpy", "no_cfunc_wrapper": True}  # of all; no kernel is called by C

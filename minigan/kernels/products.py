@@ -7,7 +7,7 @@ from llvmlite import ir
 from numba import types
 from numba.extending import overload
 
-from minigan.kernels import threads, tiles
+from minigan.kernels import outer, threads, tiles
 from minigan.kernels.arrays import array
 from minigan.kernels.jit import AVX512, FLAGS, called_by_name, compiled_apart, inner, njit
 
@@ -106,7 +106,7 @@ _by_products = inner(outer_sums)
 def _(out_x, out_h, sum_a, sum_b, a, b, x, h, h0):
     def by_tiles(out_x, out_h, sum_a, sum_b, a, b, x, h, h0):
         if a.ctypes.data == b.ctypes.data and _large(a.size, x.shape[2]) and _large(a.size, h.shape[2]):
-            tiles.outer_sums(out_x, out_h, sum_a, a, x, h, h0)
+            outer.outer_sums(out_x, out_h, sum_a, a, x, h, h0)
             sum_b[:] = 0
             sum_b += sum_a
         else:
