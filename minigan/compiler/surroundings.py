@@ -35,14 +35,17 @@ class Surroundings:
         self.seen_changes = changes.count
         self.near = {name: look for name, look in search.near.items() if name not in self.ignored}
         self.far = {name: look for name, look in search.far.items() if name not in self.ignored}
-        self.looks, self.far_contents = list(self.near.values()), [look() for look in self.far.values()]
+        self.looks, self.far_looks = list(self.near.values()), list(self.far.values())
+        self.far_contents = [look() for look in self.far_looks]
 
     def hold(self, contents):
         """Return whether all places hold what they did when `key` returned these contents: the same objects."""
-        if self.seen_changes != changes.count:
-            self._search()
         near, far = contents
-        return far is self.far_contents and all(map(operator.is_, near, [look() for look in self.looks]))
+        if self.seen_changes != changes.count:
+            self.seen_changes = changes.count
+            if not _same(self.far_contents, self.far_looks):
+                return False
+        return far is self.far_contents and _same(near, self.looks)
 
     def key(self):
         """Return (what stands for all contents, the contents), after a search for places that are new."""
@@ -52,8 +55,11 @@ class Surroundings:
         return tuple(marks), (near, self.far_contents)
 
     def ignore(self, old, new):
-        """Leave out the places in which two keys differ: the step is the same whatever they hold."""
-        self.ignored |= {name for name, *_ in set(old) ^ set(new)}
+        """Leave out the places in which two keys differ: the step is the same whatever they hold.
+
+        `training` stays: what makes no difference now may make one when a rate of dropout has changed, too.
+        """
+        self.ignored |= {name for name, *_ in set(old) ^ set(new) if not name.endswith(".training")}
 
     def rates(self):
         """Return (name, number) for the numbers of all optimisers among the contents."""
@@ -68,6 +74,10 @@ class Surroundings:
     def named(self):
         """Return (name, object) for what the step refers to, by the names that the user has for them."""
         return [(name.strip(".").replace(".", "_"), look()) for name, look in self.near.items()]
+
+
+def _same(contents, looks):
+    return all(map(operator.is_, contents, [look() for look in looks]))
 
 
 def _mark(name, content):
@@ -137,16 +147,19 @@ class _Search:
         while new := (used & methods.keys()) - reached:
             reached |= new
             used = used.union(*(_names_in(methods[n].__code__) for n in new))
-        self._attributes(places, name, owner, used & vars(owner).keys(), depth)
+        read = used & vars(owner).keys()
         if hasattr(owner, "named_parameters"):
+            read -= {"training"}  # is among what modules hold
             self._module(name, owner, depth)
+        self._attributes(places, name, owner, read, depth)
 
     def _module(self, name, module, depth):
         """Add what a module and all modules inside hold; these are looked at when some module has changed."""
         modules = module.modules()
         self.entered |= set(map(id, modules))
         for k, inner in enumerate(modules):
-            self._attributes(self.far, f"{name}.{k}", inner, vars(inner), depth)
+            self._attributes(self.far, f"{name}.{k}", inner, vars(inner).keys() - {"training"}, depth)
+            self.far[f"{name}.{k}.training"] = functools.partial(getattr, inner, "training", None)
 
     def _attributes(self, places, name, thing, attributes, depth):
         for attribute in sorted(attributes):

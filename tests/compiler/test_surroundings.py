@@ -68,13 +68,13 @@ def test_attributes_of_the_object_and_of_modules_inside():
     class Trainer:
         def __init__(self):
             self.gamma, self.net = 1.0, mg.nn.Sequential(mg.nn.LeakyReLU(0.5))
-            self.seen = 0
+            self.seen, self.training = 0, True
 
         def step(self, x):
             return self.scaled(self.net(x))
 
         def scaled(self, x):
-            return x * self.gamma
+            return x * self.gamma if self.training else x
 
     trainer = Trainer()
     f = mg.compile(trainer.step)
@@ -85,6 +85,8 @@ def test_attributes_of_the_object_and_of_modules_inside():
     assert calls(f, -1, -1) == pytest.approx([-0.3] * 2)
     trainer.seen = 7  # what no method reads
     assert f.last.fits(f.surroundings)
+    trainer.training = False
+    assert calls(f, 2, 2) == [2.0] * 2
 
 
 @pytest.mark.parametrize("held", ["name", "list", "object", "module", "method"])
@@ -109,6 +111,21 @@ def test_train_and_eval_wherever_the_module_is(held):
     norm.train()
     assert np.array_equal(f(x).numpy(), trained)
     assert len(f.versions) == 2
+
+
+def test_a_mode_that_made_no_difference_may_make_one_later():
+    drop = mg.nn.Dropout(0.0, rng=0)
+    f = mg.compile(lambda x: drop(x))
+    ones = np.ones(50)
+    assert [f(ones).numpy().min() for _ in range(3)] == [1.0] * 3
+    drop.eval()
+    assert [f(ones).numpy().min() for _ in range(3)] == [1.0] * 3
+    drop.p = 0.5
+    assert f(ones).numpy().min() == 1.0
+    drop.train()
+    assert f(ones).numpy().min() == 0.0
+    drop.eval()
+    assert f(ones).numpy().min() == 1.0
 
 
 def test_another_generator_and_another_seed():
