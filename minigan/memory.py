@@ -26,3 +26,14 @@ def keep_freed():
     except (AttributeError, OSError, TypeError):
         return False
     return bool(mallopt(MMAP_THRESHOLD, ASKED_FOR) and mallopt(TRIM_THRESHOLD, KEPT))
+
+
+def give_back():
+    """Give all memory that is free back to the system: after something that needed much of it and will not come again.
+
+    Returns whether it was done; other C libraries than glibc are left alone.
+    """
+    try:
+        return bool(ctypes.CDLL(None).malloc_trim(0))
+    except (AttributeError, OSError, TypeError):
+        return False

@@ -60,3 +60,25 @@ def test_other_systems_are_left_alone(monkeypatch, error):
 
     monkeypatch.setattr(memory.ctypes, "CDLL", no_such_thing)
     assert not memory.keep_freed()
+
+
+GIVE_BACK = """
+import numpy as np
+from minigan import memory
+def resident():
+    return int(next(line for line in open("/proc/self/status") if line.startswith("VmRSS")).split()[1]) * 1024
+arrays = [np.ones(10**6, np.float32) for _ in range(20)]  # 80 MB, none so large that it is given back at once
+kept = np.ones(10)
+del arrays
+before = resident()
+done = memory.give_back()
+print(done, before - resident())
+"""
+
+
+@glibc
+def test_what_is_free_is_given_back_when_asked():
+    command = [sys.executable, "-c", "import minigan\n" + GIVE_BACK]
+    done, bytes_back = subprocess.run(command, capture_output=True, text=True, check=True).stdout.split()
+    assert done == "True"
+    assert int(bytes_back) > 60 * 10**6

@@ -1,23 +1,27 @@
 """Recorded: a step that was run once, eagerly, with all its effects undone; and whether two recordings are the same."""
 
+import inspect
 import itertools
 import numbers
+import weakref
 
 import numpy as np
 
-from minigan.compiler.trace import memory_of, trace
-from minigan.engine import Tensor
+from minigan.compiler.trace import memory_of, program_of, trace
+from minigan.engine import Recording, Tensor
+from minigan.engine.anomaly import user_line
 from minigan.errors import DTypeError, TraceError
 
 DTYPES = {"f4", "f8", "b1", *(f"{kind}{size}" for kind in "iu" for size in (1, 2, 4, 8))}
 
 
-class Recorded:
+class Recorded(Recording):
     """What is known of a step after it was run.
 
     Attributes
     ----------
-    program : Program
+    program : Program or None
+        None where it was not asked for: then the arrays that the step computes are let go of as it goes on.
     returned : nested tuples, lists and dicts of Tensors
     drawn : list of tuples of arrays
         The results of equations without arguments, in order: random draws, and what Python works out.
@@ -26,37 +30,62 @@ class Recorded:
     captured : list of (array from outside, the copy that was made of it)
     """
 
-    def __init__(self, step, given, parameters, names):
+    def __init__(self, step, given, names=None):
+        super().__init__(closed=True, code=getattr(inspect.unwrap(step), "__code__", None))
         arguments = [_copy(k, a) if isinstance(a, Tensor) else a for k, a in enumerate(given)]
-        self.given = [a for a in arguments if isinstance(a, Tensor)]
-        names |= {id(a._data): name for name, a in zip(parameters, arguments, strict=False) if isinstance(a, Tensor)}
-        self.program, record, self.returned = trace(step, arguments, self.given, names)
-        record.undo()
-        self.drawn = [tuple(t._data for t in outs) for _, args, _, outs in record if not args]
-        self.captured = [(x, t._data) for t, x in record.constants if isinstance(x, np.ndarray) and x is not t._data]
-        self.lines, self.constants = record.lines, record.constants
-        self.equations = [(primitive, [t.shape for t in args], _told(params)) for primitive, args, params, _ in record]
-        self.living = self._living(record)
-        for t, _, _ in self.living:
+        inputs = [a for a in arguments if isinstance(a, Tensor)]
+        self.copies = {id(memory_of(t._data)) for t in inputs}
+        self.known = weakref.WeakValueDictionary()  # by their id: arrays that are not from outside, while they live
+        self._know(inputs)
+        self.noted = 0  # so many of the constants are among them
+        self.keep = names is not None
+        self.equations, self.drawn, self.outside, self.writes = [], [], {}, {}
+        self.program, self.returned = None, trace(step, arguments, self)
+        self.living = [(t, t._data, self.writes.get(id(t._version), 0)) for t in self.outside.values()]
+        for t in self.outside.values():
             t.grad = None  # a compiled step leaves no gradients behind
-        self._look_at_dtypes()
-        self._look_at_arguments(given, record)
+        self.captured = [(x, t._data) for t, x in self.constants if isinstance(x, np.ndarray) and x is not t._data]
+        self._look_at_arguments(given)
+        if self.keep:
+            parameters = list(inspect.signature(step).parameters) if self.code else []
+            named = zip(parameters, arguments, strict=False)
+            names |= {id(a._data): name for name, a in named if isinstance(a, Tensor)}
+            self.program = program_of(self, inputs, self.returned, names)
+            self._look_at_dtypes()
+
+    def append(self, equation):
+        """Take note of an equation."""
+        primitive, args, params, outs = equation
+        if self.keep:
+            list.append(self, equation)
+        self.lines.append(user_line(self.code))
+        self.equations.append((primitive, [t.shape for t in args], _told(params)))
+        if not args:
+            self.drawn.append(tuple(t._data for t in outs))
+        self._know([t for t, _ in self.constants[self.noted :]])
+        self.noted = len(self.constants)
+        self.outside.update({id(t): t for t in args if id(t._data) not in self.known})
+        if primitive.mutates:
+            self._write([args[i] for i in primitive.mutates])
+        else:
+            self._know(outs)
+
+    def _know(self, tensors):
+        self.known.update({id(t._data): t._data for t in tensors})
+
+    def _write(self, targets):
+        for t in targets:
+            self.writes[id(t._version)] = self.writes.get(id(t._version), 0) + 1
+            if id(memory_of(t._data)) in self.copies:
+                raise TraceError(
+                    f"at {self.lines[-1]}: the step writes to its argument, and a compiled step has only a copy of it. "
+                    "Return the new values, or write to a tensor that the step takes from outside"
+                )
 
     def forget(self):
         """Let go of all that was computed."""
-        self.program = self.returned = self.given = None
-
-    def _living(self, record):
-        known = {id(t._data) for t in [*self.given, *(t for t, _ in record.constants)]}
-        known |= {id(t._data) for _, _, _, outs in record for t in outs}
-        writes, tensors = {}, {}
-        for primitive, args, _, _ in record:
-            for i, t in enumerate(args):
-                if id(t._data) not in known:
-                    tensors[id(t)] = t
-                if i in primitive.mutates:
-                    writes[id(t._version)] = writes.get(id(t._version), 0) + 1
-        return [(t, t._data, writes.get(id(t._version), 0)) for t in tensors.values()]
+        self.program = self.returned = None
+        self.clear()
 
     def _look_at_dtypes(self):
         for e in self.program.equations:
@@ -67,15 +96,8 @@ class Recorded:
                         "float32, float64, integers and booleans: convert what you pass with .astype"
                     )
 
-    def _look_at_arguments(self, given, record):
-        """Refuse what a compiled step, which works on copies of its arguments, would do otherwise than an eager one."""
-        copies = {id(memory_of(t._data)) for t in self.given}
-        for (primitive, args, _, _), line in zip(record, self.lines, strict=True):
-            if any(id(memory_of(args[i]._data)) in copies for i in primitive.mutates):
-                raise TraceError(
-                    f"at {line}: the step writes to its argument, and a compiled step has only a copy of it. Return "
-                    "the new values, or write to a tensor that the step takes from outside"
-                )
+    def _look_at_arguments(self, given):
+        """Refuse an argument that is also taken from outside, where their gradient would be one."""
         outside = {id(memory_of(array)) for _, array, _ in self.living}
         for k, a in enumerate(given):
             if isinstance(a, Tensor) and a.requires_grad and id(memory_of(a._data)) in outside:

@@ -8,7 +8,7 @@ import threading
 
 import numpy as np
 
-from minigan import engine
+from minigan import engine, memory
 from minigan.compiler import cache
 from minigan.compiler.passes import optimise
 from minigan.compiler.places import Places
@@ -107,7 +107,10 @@ class CompiledStep:
             else:
                 version.replay(recorded)
             self.last = version
-            return version.run(given)
+            results = version.run(given)
+        if recorded is not None:  # what recording and compiling needed will not be needed again
+            memory.give_back()
+        return results
 
     def _find(self, kinds, given):
         """Return (version, recording): a version that is known, or a new one for other arguments or surroundings.
@@ -120,7 +123,7 @@ class CompiledStep:
             version.contents = contents
             return (version, None) if version.verified else self._verified(version, given)
         rates = self.surroundings.rates()
-        recorded = self._record(given)
+        recorded = Recorded(self.step, given, self._names())
         if changed := set(rates) ^ set(self.surroundings.rates()):
             raise TraceError(
                 f"the step changes {min(changed)[0].strip('.')}: a compiled step does not run Python's part of it. "
@@ -145,16 +148,11 @@ class CompiledStep:
 
     def _verified(self, version, given):
         """Record the step once more: what was taken for constant must be the same, or it is no constant."""
-        recorded = self._record(given)
+        recorded = Recorded(self.step, given)
         if difference := version.recorded.difference(recorded):
             raise TraceError(difference)
         version.verified = True
         return version, recorded
-
-    def _record(self, given):
-        code = getattr(inspect.unwrap(self.step), "__code__", None)
-        parameters = list(inspect.signature(self.step).parameters) if code else []
-        return Recorded(self.step, given, parameters, self._names())
 
     def _names(self):
         """Return {id of an array: what the user calls it}."""
@@ -298,14 +296,14 @@ class Version:
                     "an array that the compiled step takes from outside has changed since it was recorded; pass it as "
                     "an argument, or make it a tensor once and write to it with .assign"
                 )
-        memory = self.places.memory(given if self.all_tensors else [a for a in given if isinstance(a, Tensor)])
+        taken = self.places.memory(given if self.all_tensors else [a for a in given if isinstance(a, Tensor)])
         for action in self.actions:
-            action(memory)
+            action(taken)
         for version, writes in self.written:
             version[0] += writes
         for t in self.with_gradient:
             t.grad = None
-        return self.rebuilt(map(Tensor, self.places.returned(memory)))
+        return self.rebuilt(map(Tensor, self.places.returned(taken)))
 
 
 class _Part:

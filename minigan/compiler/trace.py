@@ -1,6 +1,5 @@
 """Trace: run a step once, eagerly, and make a `Program` of what was recorded."""
 
-import inspect
 from collections.abc import Callable, Sequence
 from numbers import Number
 from typing import Any
@@ -12,35 +11,39 @@ from minigan.engine import Recording, Tensor, no_grad, recording
 from minigan.errors import TraceError
 
 
-def trace(
-    step: Callable[..., Any], arguments: Sequence[Any], inputs: Sequence[Tensor], names: dict[int, str]
-) -> tuple[Program, Any, Any]:
-    """Run ``step(*arguments)``, with all its effects, and return (program, recording, what the step returned).
+def trace(step: Callable[..., Any], arguments: Sequence[Any], record: Recording) -> Any:
+    """Run ``step(*arguments)``, take down what happens, undo what it wrote, and return what it returned.
 
-    Where it raises, what it wrote until then is undone.
+    Raises
+    ------
+    TraceError
+        If a value leaves the recording: a branch on it, a conversion to a number or a NumPy array.
+    """
+    with recording(into=record):
+        try:
+            return step(*arguments)
+        finally:
+            record.undo()
+
+
+def program_of(record: Recording, inputs: Sequence[Tensor], returned: Any, names: dict[int, str]) -> Program:
+    """Make a program of what was recorded.
 
     Parameters
     ----------
     inputs : sequence of Tensor
-        Those of the arguments that are Tensors: the inputs of the program.
+        Those of the step's arguments that are Tensors: the inputs of the program.
+    returned : what the step returned
     names : dict
         By the id of an array, what the user calls it: parameters, arguments.
 
     Raises
     ------
     TraceError
-        If a value leaves the recording: a branch on it, a conversion to a number or a NumPy array. If the step returns
-        something else than Tensors in tuples, lists and dicts.
+        If something else than Tensors in tuples, lists and dicts was returned, or a tensor comes from outside with its
+        graph.
     """
-    code = getattr(inspect.unwrap(step), "__code__", None)
-    with recording(closed=True, code=code) as record:
-        try:
-            returned = step(*arguments)
-            program = _Tracer(names).program(record, inputs, tensors_in(returned))
-        except BaseException:
-            record.undo()
-            raise
-    return program, record, returned
+    return _Tracer(names).program(record, inputs, tensors_in(returned))
 
 
 def tensors_in(tree: Any) -> list[Tensor]:

@@ -53,13 +53,15 @@ class Recording(list[Any]):
 
 
 @contextlib.contextmanager
-def recording(closed: bool = False, code: Any = None) -> Iterator[Recording]:
+def recording(closed: bool = False, code: Any = None, into: Recording | None = None) -> Iterator[Recording]:
     """Collect every primitive that runs, as equations ``(primitive, inputs, params, outputs)``, in order.
+
+    `into` is a Recording of one's own, which may look at each equation as it comes.
 
     Forward, backward, optimiser and random draws all go through `bind`, so the list is the whole training step:
     what a compiler needs.
     """
-    before, modes.equations = modes.equations, Recording(closed, code)
+    before, modes.equations = modes.equations, Recording(closed, code) if into is None else into
     try:
         yield modes.equations
     finally:

@@ -15,6 +15,7 @@ when a run is resumed, since the steps they tell of are done again.
 import errno
 import json
 import math
+import shutil
 import warnings
 import zlib
 from collections import deque
@@ -163,7 +164,7 @@ class RunFolder:
         state : dict
             What is not an array (the step, the generator's state), JSON-able.
         """
-        arrays = {name: np.array(a, order="C") for name, a in arrays.items()}
+        arrays = {name: np.asarray(a, order="C") for name, a in arrays.items()}
         rest = json.dumps({"state": state, "crc32": checksum(arrays, state)}, sort_keys=True)
         data = safetensors.numpy.save(arrays, metadata={"minigan": rest})  # one entry: several come in random order
         with writing_to(self):
@@ -173,7 +174,9 @@ class RunFolder:
         """Keep the last checkpoint as the previous one, before the next is saved."""
         if self.has_checkpoint():
             with writing_to(self):
-                write_bytes(self.path / PREVIOUS, read_bytes(self.path / LAST, MOST_WEIGHTS))
+                check_readable(self.path / LAST, MOST_WEIGHTS)
+                with open(self.path / LAST, "rb") as last, atomic_write(self.path / PREVIOUS) as previous:
+                    shutil.copyfileobj(last, previous)  # piece by piece
 
     def load_checkpoint(self, previous=False):
         """Return (arrays, state) as they were saved: those of the last checkpoint, or of the one before it.

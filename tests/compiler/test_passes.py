@@ -12,14 +12,15 @@ from minigan.compiler import cache, passes
 from minigan.compiler.layout import Layout
 from minigan.compiler.loops import loop_source
 from minigan.compiler.source import Source
-from minigan.compiler.trace import trace
-from minigan.engine import Tensor
+from minigan.compiler.trace import program_of, trace
+from minigan.engine import Recording, Tensor
 from minigan.ops import writes
 
 
 def recorded(step, *arrays):
     arguments = [Tensor(np.asarray(a)) for a in arrays]
-    return trace(step, arguments, arguments, {})[0]
+    record = Recording(closed=True)
+    return program_of(record, arguments, trace(step, arguments, record), {})
 
 
 def names(program):
