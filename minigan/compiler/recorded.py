@@ -18,10 +18,18 @@ DTYPES = {"f4", "f8", "b1", *(f"{kind}{size}" for kind in "iu" for size in (1, 2
 class Recorded(Recording):
     """What is known of a step after it was run.
 
+    Parameters
+    ----------
+    step : callable
+    given : list
+        Its arguments: Tensors, numbers, words.
+    names : dict, optional
+        By the id of an array, what the user calls it. Without it no program is made, and the arrays that the step
+        computes are let go of as it goes on.
+
     Attributes
     ----------
     program : Program or None
-        None where it was not asked for: then the arrays that the step computes are let go of as it goes on.
     returned : nested tuples, lists and dicts of Tensors
     drawn : list of tuples of arrays
         The results of equations without arguments, in order: random draws, and what Python works out.

@@ -247,10 +247,10 @@ class Version:
             _Part(getattr(self.module, a[0]), a[1], self.places) if isinstance(a, tuple) else _on_host(a, self.cell)
             for a in self.source.actions
         ]
-        self.living = [(t, array) for t, array, _ in recorded.living]
+        self.living = [(t, array, t.requires_grad) for t, array, _ in recorded.living]
         self.written = [(t._version, n) for t, _, n in recorded.living if n]
         self.all_tensors = len(self.program.inputs) == len(kinds) - 2
-        self.with_gradient = [t for t, _ in self.living if t.requires_grad]
+        self.with_gradient = [t for t, _, wanted in self.living if wanted]
         self.rebuilt = _rebuilder(recorded.returned)
         self.program.forget()
         recorded.forget()
@@ -260,8 +260,8 @@ class Version:
         return surroundings.hold(self.contents) and self.is_current()
 
     def is_current(self):
-        """Return whether all memory that the program works on is where it was."""
-        return all([t._data is array for t, array in self.living])
+        """Return whether all memory that the program works on is where it was, and its gradients are wanted as then."""
+        return all([t._data is array and t.requires_grad is wanted for t, array, wanted in self.living])
 
     def replay(self, recorded):
         """Take random draws and Python's numbers from a recording: they have been made, and must not be made again."""

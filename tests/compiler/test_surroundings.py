@@ -113,6 +113,27 @@ def test_train_and_eval_wherever_the_module_is(held):
     assert len(f.versions) == 2
 
 
+def test_a_parameter_that_is_frozen_stays():
+    w, v = scalar(1.0, requires_grad=True), scalar(1.0, requires_grad=True)
+    opt = mg.optim.SGD([w, v], 1.0)
+
+    def step(x):
+        loss = w * v * x
+        opt.zero_grad()
+        loss.backward()
+        opt.step()
+        return loss
+
+    f = mg.compile(step)
+    calls(f, 0, 0, 0)
+    v.requires_grad = False
+    calls(f, 0.5, 0.5)
+    assert [w.item(), v.item()] == [0.0, 1.0]
+    v.requires_grad = True
+    calls(f, 1)
+    assert [w.item(), v.item()] == [-1.0, 1.0]
+
+
 def test_a_mode_that_made_no_difference_may_make_one_later():
     drop = mg.nn.Dropout(0.0, rng=0)
     f = mg.compile(lambda x: drop(x))
