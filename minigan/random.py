@@ -27,13 +27,14 @@ def _fill_normal(out, *, generator, shape, dtype):
 
 def _fill_uniform(out, *, generator, shape, dtype, low, high):
     draw = functools.partial(generator.random, dtype=dtype, out=out)
-    return draw if (low, high) == (0, 1) else lambda: _stretch(draw(), low, high)
+    return lambda: _stretch(draw(), low, high)
 
 
 def _stretch(u, low, high):
     """Move numbers from [0, 1) to [low, high), in place."""
-    u *= high - low
-    u += low
+    if (low, high) != (0, 1):
+        u *= high - low
+        u += low
     return u
 
 

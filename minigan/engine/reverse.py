@@ -10,7 +10,7 @@ from minigan.engine import anomaly
 from minigan.engine.graph import Stop, conform, origin, place, topological_order
 from minigan.engine.modes import enable_grad, modes, no_grad
 from minigan.engine.primitive import Node, Rule, lift, rules_of
-from minigan.engine.tensor import Tensor, constant
+from minigan.engine.tensor import Tensor, constant, filled_like
 from minigan.errors import AnomalyError, GraphError, ShapeError
 
 Cotangents = dict[Any, Any]  # by `place`
@@ -165,7 +165,7 @@ def _seed(tensor: Tensor, gradient: Any) -> Tensor:
                 f"backward: this tensor has shape {tensor.shape}, and only a single element has a gradient. "
                 "Reduce it (.sum(), .mean()), or pass gradient=, the cotangent to start from"
             )
-        return constant(Tensor(np.ones_like(tensor._data)), 1)
+        return filled_like(tensor._data, 1)
     _, gradient = lift((tensor, gradient))
     if gradient.shape != tensor.shape:
         raise ShapeError(f"backward: gradient has shape {gradient.shape}, the tensor {tensor.shape}: they must agree")
