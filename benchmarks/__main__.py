@@ -29,7 +29,7 @@ def options(argv=None):
     parser.add_argument("names", nargs="*", metavar="NAME", help=f"which, of: {', '.join(HEADINGS)} (default: all)")
     parser.add_argument("--quick", action="store_true", help="fewer repetitions: a look, not a measurement")
     parser.add_argument("--seeds", type=int, metavar="N", help="presets: seeds 0 to N-1 (default: 10; quick: 2)")
-    parser.add_argument("--steps", type=int, metavar="N", help="memory: training steps (default: 500; quick: 50)")
+    parser.add_argument("--steps", type=int, metavar="N", help="memory: training steps (default: 500)")
     parser.add_argument("--rows", metavar="A,B", help=f"gan_step: which rows, of: {', '.join(WORKLOADS)}")
     parser.add_argument("--presets", metavar="A,B", help=f"presets, images: of: {', '.join(PRESETS)}")
     parser.add_argument("--latent", choices=LATENTS, help="presets: the kind of noise, as for minigan train")

@@ -2,6 +2,7 @@
 
 import contextlib
 import errno
+import json
 import os
 import secrets
 import stat
@@ -41,6 +42,33 @@ def write_bytes(path, data):
     """Write `data` (bytes or str) to `path`, atomically."""
     with atomic_write(path) as file:
         file.write(data.encode() if isinstance(data, str) else data)
+
+
+def write_arrays(file, arrays, metadata):
+    """Write arrays to a binary file in the safetensors format, one after the other.
+
+    The library would join them in memory first. The format: how long the table of contents is (8 bytes), that table
+    as JSON, filled up with blanks to a multiple of 8 bytes, and the arrays, those with the longest elements first so
+    that each begins at a multiple of its own.
+
+    Parameters
+    ----------
+    file : file
+    arrays : dict from name to ndarray
+        In C order.
+    metadata : dict from str to str
+    """
+    ordered = sorted(arrays.items(), key=lambda pair: -pair[1].itemsize)
+    contents, end = {"__metadata__": metadata}, 0
+    for name, a in ordered:
+        kind = "BOOL" if a.dtype == bool else f"{a.dtype.kind.upper()}{8 * a.itemsize}"
+        contents[name] = {"dtype": kind, "shape": a.shape, "data_offsets": [end, end + a.nbytes]}
+        end += a.nbytes
+    table = json.dumps(contents, separators=(",", ":")).encode()
+    table += b" " * (-len(table) % 8)
+    file.write(len(table).to_bytes(8, "little") + table)
+    for _, a in ordered:
+        file.write(a.data)
 
 
 def check_readable(path, most):

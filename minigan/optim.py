@@ -135,9 +135,13 @@ class Optimiser:
     def _part(x, part):
         return x if part == slice(0, x.size) else Tensor(x._data[part], version=x._version)
 
-    def state_dict(self):
-        """Return the state as arrays: what a checkpoint needs beside the parameters. ``lr`` is not in it."""
-        return {"t": np.array(self.t), **{name: getattr(self, name).numpy() for name in self.state_names}}
+    def state_dict(self, copy=True):
+        """Return the state as arrays: what a checkpoint needs beside the parameters. ``lr`` is not in it.
+
+        With ``copy=False``, they are the arrays that the optimiser goes on to write to.
+        """
+        states = {name: getattr(self, name) for name in self.state_names}
+        return {"t": np.array(self.t)} | {name: s.numpy() if copy else s._data for name, s in states.items()}
 
     def load_state_dict(self, state):
         """Restore what `state_dict` returned.

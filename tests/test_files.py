@@ -2,10 +2,16 @@
 
 import os
 import stat
+import tempfile
+from pathlib import Path
 
 import pytest
+import safetensors
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as npst
 
-from minigan.files import write_bytes
+from minigan.files import write_arrays, write_bytes
 
 
 def test_a_failed_write_keeps_the_old_file(tmp_path, monkeypatch):
@@ -32,3 +38,24 @@ def test_files_get_the_usual_permissions(tmp_path):
     write_bytes(tmp_path / "ours", b"")
     modes = {stat.S_IMODE((tmp_path / name).stat().st_mode) for name in ("usual", "ours")}
     assert len(modes) == 1
+
+
+NAMES = st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=5).filter(lambda s: s != "__metadata__")
+ARRAYS = st.sampled_from(["f4", "f8", "f2", "i8", "i4", "u1", "?"]).flatmap(
+    lambda dtype: npst.arrays(dtype, npst.array_shapes(min_dims=0, max_dims=3, min_side=0, max_side=4))
+)
+
+
+@settings(deadline=None)
+@given(st.dictionaries(NAMES, ARRAYS, min_size=1, max_size=5), st.text(st.characters(exclude_categories=["Cs"])))
+def test_arrays_are_written_as_safetensors_reads_them(arrays, words):
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "arrays"
+        with open(path, "wb") as file:
+            write_arrays(file, arrays, {"words": words})
+        with safetensors.safe_open(path, framework="numpy") as file:
+            assert file.metadata() == {"words": words}
+            assert set(file.keys()) == set(arrays)
+            for name, array in arrays.items():
+                got = file.get_tensor(name)
+                assert (got.dtype, got.shape, got.tobytes()) == (array.dtype, array.shape, array.tobytes())

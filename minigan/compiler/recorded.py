@@ -1,4 +1,4 @@
-"""Recorded: a step that was run once, eagerly, with all its effects undone; and whether two recordings are the same."""
+"""Recorded: a step that was run once, without effects; and whether two recordings are the same."""
 
 import inspect
 import itertools
@@ -10,6 +10,7 @@ import numpy as np
 from minigan.compiler.trace import memory_of, program_of, trace
 from minigan.engine import Recording, Tensor
 from minigan.engine.anomaly import user_line
+from minigan.engine.recording import hollow
 from minigan.errors import DTypeError, TraceError
 
 DTYPES = {"f4", "f8", "b1", *(f"{kind}{size}" for kind in "iu" for size in (1, 2, 4, 8))}
@@ -82,8 +83,14 @@ class Recorded(Recording):
         self.known.update({id(t._data): t._data for t in tensors})
 
     def _write(self, targets):
+        made_here = {id(memory_of(t._data)) for t, _ in self.constants}
         for t in targets:
             self.writes[id(t._version)] = self.writes.get(id(t._version), 0) + 1
+            if id(memory_of(t._data)) in made_here:
+                raise TraceError(
+                    f"at {self.lines[-1]}: the step writes to a tensor that it has made of numbers or of an array. A "
+                    "compiled step makes it only once: compute a new tensor, or make this one before the step"
+                )
             if id(memory_of(t._data)) in self.copies:
                 raise TraceError(
                     f"at {self.lines[-1]}: the step writes to its argument, and a compiled step has only a copy of it. "
@@ -147,7 +154,10 @@ def _copy(k, argument):
             f"argument {k} of the step was computed, and gradients would flow through it to what is outside. Pass its "
             ".detach(), or compute it inside the step"
         )
-    return Tensor(np.array(argument._data, order="C"), argument.requires_grad)
+    copy = np.array(argument._data, order="C")
+    if copy.dtype.kind == "f":  # others may be indices, which have to be valid
+        copy = hollow(copy)
+    return Tensor(copy, argument.requires_grad)
 
 
 def _place(array):

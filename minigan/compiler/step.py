@@ -27,9 +27,10 @@ MOST_VERSIONS = 16  # of a step, for other shapes and surroundings: each has mem
 def compile(step):
     """Return a function with the same result and the same effects as `step`, compiled by Numba.
 
-    The first call runs `step` as it is and records what happens: forward, backward, penalties, optimiser, averages and
-    random draws. From then on the recorded program runs, as one compiled function, and `step` itself is not entered
-    again until a shape, a dtype, a mode (``train()``, ``eval()``) or something that it takes from outside changes.
+    The first call runs `step` once, writing to no tensor, and records what happens: forward, backward, penalties,
+    optimiser, averages and random draws. Then, and from then on, the recorded program runs, as one compiled function,
+    and `step` itself is not entered again until a shape, a dtype, a mode (``train()``, ``eval()``) or something that it
+    takes from outside changes. Under `detect_anomaly` it always runs eagerly.
 
     Parameters
     ----------
@@ -48,7 +49,8 @@ def compile(step):
     ------
     TraceError
         At a call: if the step branches on a value, turns one into a Python number or a NumPy array, uses an array from
-        outside that changes from call to call, writes to an argument, or changes a learning rate.
+        outside that changes from call to call, writes to an argument or to a tensor that it makes of numbers, or
+        changes a learning rate.
     DTypeError
         At a call: if a dtype is none of float32, float64, integers and booleans.
     TypeError
@@ -88,7 +90,7 @@ class CompiledStep:
     def __call__(self, *arguments, **named):
         if named:
             arguments = self._in_order(arguments, named)
-        if modes.equations is not None:  # a part of another step, which is being recorded
+        if modes.equations is not None or modes.anomaly:  # a part of a step that is being recorded; every value counts
             return self.step(*arguments)
         given = [a if isinstance(a, Tensor) else _taken(k, a) for k, a in enumerate(arguments)]
         kinds = [
@@ -226,8 +228,8 @@ def _taken(k, argument):
 class Version:
     """A step compiled for certain shapes and surroundings.
 
-    Recording runs the step eagerly, with all its effects. They are undone, and the compiled program takes the same step
-    with the same random numbers: so every step's result comes from the same code, the first one's too.
+    Recording runs the step eagerly, save for what it writes. The compiled program then takes the same step, with the
+    same random numbers: so every step's result comes from the same code, the first one's too.
     """
 
     def __init__(self, step, kinds, recorded):

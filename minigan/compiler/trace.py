@@ -12,18 +12,15 @@ from minigan.errors import TraceError
 
 
 def trace(step: Callable[..., Any], arguments: Sequence[Any], record: Recording) -> Any:
-    """Run ``step(*arguments)``, take down what happens, undo what it wrote, and return what it returned.
+    """Run ``step(*arguments)``, take down what happens, and return what it returned. Nothing is written to.
 
     Raises
     ------
     TraceError
         If a value leaves the recording: a branch on it, a conversion to a number or a NumPy array.
     """
-    with recording(into=record):
-        try:
-            return step(*arguments)
-        finally:
-            record.undo()
+    with recording(into=record), np.errstate(all="ignore"):  # of values that are not those of a step
+        return step(*arguments)
 
 
 def program_of(record: Recording, inputs: Sequence[Tensor], returned: Any, names: dict[int, str]) -> Program:
@@ -109,7 +106,7 @@ class _Tracer:
 def trace_reference(equation: Equation) -> Program:
     """Return the equations that an equation's reference consists of; its inputs are the equation's own."""
     tensors = [Tensor(v.array) for v in equation.inputs]
-    with recording() as record, no_grad():
+    with recording(closed=True) as record, no_grad():
         returned = equation.primitive.reference(  # type: ignore[misc]
             *tensors, **equation.params
         )

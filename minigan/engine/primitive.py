@@ -11,6 +11,7 @@ import numpy as np
 from minigan.domains import Domain
 from minigan.engine import anomaly
 from minigan.engine.modes import modes
+from minigan.engine.recording import hollow, is_closed
 from minigan.engine.tensor import Tensor, constant, numbers, tensor
 from minigan.errors import DTypeError, GraphError, MissingRuleError, ShapeError
 from minigan.lowerings import Lowering, OnHost
@@ -154,7 +155,8 @@ def bind(primitive: Primitive, *args: Any, **params: Any) -> Any:
     if primitive.mutates:
         _guard_writes(primitive, args)
     try:
-        values = primitive.impl(*[x._data for x in args], **params)
+        only_noted = primitive.mutates and is_closed()
+        values = () if only_noted else primitive.impl(*[x._data for x in args], **params)
     except ValueError as error:
         if "broadcast" not in str(error) or isinstance(error, ShapeError):
             raise
@@ -173,7 +175,7 @@ def bind(primitive: Primitive, *args: Any, **params: Any) -> Any:
             if x.requires_grad:
                 _record(primitive, args, params, outs)
                 break
-    if modes.anomaly:
+    if modes.anomaly and not is_closed():
         anomaly.check_forward(primitive, [out._data for out in outs])
     if modes.equations is not None:
         modes.equations.append((primitive, args, params, tuple(outs)))
@@ -227,7 +229,7 @@ def _wrap(value: Any, args: tuple[Tensor, ...]) -> Tensor:
             if np.may_share_memory(value, x._data):
                 return Tensor(value, version=x._version)
     if modes.equations is not None:  # a compiled step's memory is in C order: no view here that would be none there
-        value = np.asarray(value, order="C")
+        value = hollow(value) if args and is_closed() else np.asarray(value, order="C")
     return Tensor(value)
 
 
@@ -257,5 +259,3 @@ def _guard_writes(primitive: Primitive, args: tuple[Tensor, ...]) -> None:
             raise GraphError(f"{primitive.name}: only leaves are written to; this tensor was computed. Use .detach()")
         if not args[i]._data.flags.writeable:
             raise GraphError(f"{primitive.name}: the tensor's memory is read-only; make one with mg.tensor(...)")
-        if modes.equations is not None:
-            modes.equations.save(args[i]._data)

@@ -1,6 +1,7 @@
 """Recording: every primitive that runs is collected, in order. What a compiler needs."""
 
 import contextlib
+import mmap
 from collections.abc import Iterator
 from typing import Any
 
@@ -10,6 +11,8 @@ from minigan.engine.anomaly import user_line
 from minigan.engine.modes import modes
 from minigan.errors import TraceError
 
+HOLLOW = mmap.PAGESIZE  # bytes: an array of fewer takes no more room than what stands for it
+
 
 class Recording(list[Any]):
     """Equations ``(primitive, inputs, params, outputs)``.
@@ -17,15 +20,14 @@ class Recording(list[Any]):
     Attributes
     ----------
     closed : bool
-        No value may leave as a Python number or a NumPy array: what is done to it there would not be recorded.
+        No value may leave as a Python number or a NumPy array: what is done to it there would not be recorded. So none
+        is needed: results are `hollow`, and writes are taken note of, but not done.
     code : code object, optional
         Of the function that is recorded, whose lines are the user's even where it belongs to this package.
     constants : list of (Tensor, original)
         What became a Tensor on the way: numbers and arrays.
     lines : list of str
         For each equation of a closed recording, ``file:line`` of the user's code that ran it.
-    overwritten : list of (array, copy)
-        In a closed recording, what stood in memory before it was written to.
     """
 
     def __init__(self, closed: bool, code: Any = None) -> None:
@@ -33,23 +35,22 @@ class Recording(list[Any]):
         self.closed, self.code = closed, code
         self.constants: list[tuple[Any, Any]] = []
         self.lines: list[str] = []
-        self.overwritten: list[tuple[np.ndarray, np.ndarray]] = []
 
     def append(self, equation: Any) -> None:
         super().append(equation)
         if self.closed:
             self.lines.append(user_line(self.code))
 
-    def save(self, array: np.ndarray) -> None:
-        """Take note of memory that is about to be overwritten."""
-        if self.closed:
-            self.overwritten.append((array, array.copy()))
 
-    def undo(self) -> None:
-        """Give all memory that was written to its values from before."""
-        for array, before in reversed(self.overwritten):
-            np.copyto(array, before)
-        self.overwritten.clear()
+def hollow(array: np.ndarray) -> np.ndarray:
+    """Return what stands for an array whose elements nobody needs: of its shape and dtype, in C order.
+
+    Its elements are zeros that take no memory until they are written to; those of a small array are its own.
+    """
+    if array.nbytes < HOLLOW:
+        return np.asarray(array, order="C")
+    private = {"flags": mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS} if hasattr(mmap, "MAP_PRIVATE") else {}
+    return np.ndarray(array.shape, array.dtype, mmap.mmap(-1, array.nbytes, **private))
 
 
 @contextlib.contextmanager
@@ -68,9 +69,14 @@ def recording(closed: bool = False, code: Any = None, into: Recording | None = N
         modes.equations = before
 
 
+def is_closed() -> bool:
+    """Return whether a closed recording goes on."""
+    return modes.equations is not None and modes.equations.closed
+
+
 def must_stay(what: str) -> None:
     """Raise TraceError if a value is about to leave a closed recording."""
-    if modes.equations is not None and modes.equations.closed:
+    if is_closed():
         raise TraceError(
             f"{what} at {user_line()}: while a step is being compiled, values are not known, so what Python or NumPy "
             "does with them would be frozen. Use mg's functions (mg.where instead of if), return the tensor and look "

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from minigan.engine.modes import modes
-from minigan.engine.recording import must_stay
+from minigan.engine.recording import is_closed, must_stay
 from minigan.errors import DTypeError, GraphError, ShapeError
 
 
@@ -132,7 +132,10 @@ class Tensor:
         return format(self.item() if self.ndim == 0 and spec else str(self), spec)
 
     def __repr__(self) -> str:
-        values = np.array2string(self._data, separator=", ", prefix="tensor(", threshold=100)
+        if is_closed():  # a step is being recorded, and there are shapes only
+            values = f"shape={self.shape}"
+        else:
+            values = np.array2string(self._data, separator=", ", prefix="tensor(", threshold=100)
         dtype = "" if self.dtype == np.float32 else f", dtype={self.dtype}"
         grad = ", requires_grad=True" if self.requires_grad else ""
         return f"tensor({values}{dtype}{grad})"

@@ -32,19 +32,20 @@ FASTMATH = ("nsz", "arcp", "contract", "afn")
 FLAGS: Any = {"error_model": "numpy", "no_cfunc_wrapper": True}  # of all; no kernel is called by C
 
 
-def njit(kernel=None, *, fastmath=FASTMATH, cache=True, wrapped=True, inline="never"):
+def njit(kernel=None, *, fastmath=FASTMATH, cache=True, wrapped=True, linked=True, inline="never"):
     """Compile a kernel with the project's flags.
 
     ``error_model="numpy"``: a division checks nothing, so its loop can vectorise. `fastmath`: the relaxations that
     keep nan and inf as they are, save in ``1 / sqrt(x)`` in float32: see ``docs/compiler.md``. Sums may not be
     reordered (``"reassoc"``): see decision 22 in ``docs/decisions``.
-    `wrapped`: whether it can be entered from Python, see `inner`. `inline`: Numba's own.
+    `wrapped`: whether it can be entered from Python, see `inner`. `linked`: whether other kernels call it, see `_Last`.
+    `inline`: Numba's own.
     """
     if kernel is None:
-        return lambda k: njit(k, fastmath=fastmath, cache=cache, wrapped=wrapped, inline=inline)
+        return lambda k: njit(k, fastmath=fastmath, cache=cache, wrapped=wrapped, linked=linked, inline=inline)
     options = FLAGS | {"no_cpython_wrapper": not wrapped, "fastmath": set(fastmath), "inline": inline}
-    if not wrapped:
-        options["pipeline_class"] = _Linking
+    if not (wrapped and linked):
+        options["pipeline_class"] = _Inside if linked else _Outermost
     compiled = numba.njit(nogil=True, **options)(kernel)
     if compiled is kernel:  # NUMBA_DISABLE_JIT is set
         return kernel
@@ -84,13 +85,37 @@ class _Linked(JITCodeLibrary):
         return self.name, "bitcode", self._get_module_for_linking().as_bitcode()
 
 
-class _Linking(Compiler):
+class _Last(JITCodeLibrary):
+    """The code of a function that no other calls: of what it was made from, only the names are kept on disk.
+
+    To read it all again takes a megabyte or two for the step of a GAN.
+    """
+
+    def serialize_using_object_code(self):
+        """Return what Numba keeps on disk: the machine code, and a module that defines the names in it."""
+        full = self._final_module
+        functions = [f'define void @"{f.name}"() {{ unreachable }}' for f in full.functions if not f.is_declaration]
+        variables = [f'@"{v.name}" = global i8* null' for v in full.global_variables if not v.is_declaration]
+        names = binding.parse_assembly("\n".join(functions + variables))
+        return self.name, "object", (self._get_compiled_object(), names.as_bitcode())
+
+
+class _Inside(Compiler):
     """Numba's compiler, into a `_Linked`."""
+
+    kind: type[JITCodeLibrary] = _Linked
 
     def compile_extra(self, func):
         """Compile a Python function."""
-        self.state.library = _Linked(self.state.targetctx.codegen(), func.__qualname__)
+        self.state.library = self.kind(self.state.targetctx.codegen(), func.__qualname__)
+        self.state.library.enable_object_caching()
         return super().compile_extra(func)
+
+
+class _Outermost(_Inside):
+    """Numba's compiler, into a `_Last`."""
+
+    kind = _Last
 
 
 class _Inner(CPUDispatcher):

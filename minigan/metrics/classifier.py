@@ -18,14 +18,13 @@ from pathlib import Path
 
 import numpy as np
 import safetensors
-import safetensors.numpy
 from threadpoolctl import threadpool_limits
 
 from minigan import data as datasets
 from minigan import nn, ops, optim, random
 from minigan.engine import Tensor, no_grad
 from minigan.errors import ConfigError, DataError, MiniganError, ShapeError
-from minigan.files import atomic_write, cache_folder, check_readable
+from minigan.files import atomic_write, cache_folder, check_readable, write_arrays
 from minigan.progress import progress_bar
 
 PART = 500  # images that pass the network at once outside training
@@ -254,7 +253,7 @@ def _checksum(arrays):
 
 
 def _save(file, classifier, dataset, settings):
-    arrays = classifier.state_dict()
+    arrays = classifier.state_dict(copy=False)
     facts = {
         "data": dataset.name,
         "key": classifier.key,
@@ -265,7 +264,7 @@ def _save(file, classifier, dataset, settings):
     try:
         file.parent.mkdir(parents=True, exist_ok=True)
         with atomic_write(file) as target:
-            target.write(safetensors.numpy.save(arrays, metadata={"minigan": json.dumps(facts, sort_keys=True)}))
+            write_arrays(target, arrays, {"minigan": json.dumps(facts, sort_keys=True)})
     except OSError:
         pass  # a full disk or a read-only home costs a minute next time, no more
 

@@ -85,12 +85,13 @@ class Module:
         return [p for _, p in self.named_parameters()]
 
     # -- state --------------------------------------------------------------------------------------------------
-    def state_dict(self):
+    def state_dict(self, copy=True):
         """Return copies of all parameters and buffers: a dict from name to array, PyTorch's names and shapes.
 
-        What is used in two places stands there under both names, as in PyTorch.
+        What is used in two places stands there under both names, as in PyTorch. With ``copy=False``, the arrays are
+        those that the module computes with, which is enough to look at them or to write them down at once.
         """
-        return {name: value.numpy() for name, value in self._named(Parameter | Buffer)}
+        return {name: value.numpy() if copy else value._data for name, value in self._named(Parameter | Buffer)}
 
     def load_state_dict(self, state):
         """Overwrite all parameters and buffers, in place: they stay where an optimiser keeps them.

@@ -38,12 +38,16 @@ def assign(target, values):
     ------
     ShapeError
         If `values` does not have the shape of `target`.
+    DTypeError
+        If `target` holds integers or booleans, and `values` what is none.
     GraphError
         If `target` was computed, or its memory is read-only.
     """
     _, values = lift((target, values))
     if values.shape != target.shape:
         raise ShapeError(f"assign: got values of shape {values.shape} for a tensor of shape {target.shape}")
+    if not np.can_cast(values.dtype, target.dtype, "same_kind"):
+        raise DTypeError(f"assign: got {values.dtype} for a tensor of {target.dtype}; convert with .astype")
     _assign(target, values)
 
 

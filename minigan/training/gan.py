@@ -324,10 +324,13 @@ class GAN(Players):
         gan.folder = run.path.resolve()
         return gan
 
-    def state(self):
-        """Return (arrays, rest): everything that the next step depends on."""
+    def state(self, copy=True):
+        """Return (arrays, rest): everything that the next step depends on.
+
+        With ``copy=False``, the arrays are those that it will be written to.
+        """
         arrays = {
-            f"{part}.{name}": value for part, owner in self._parts() for name, value in owner.state_dict().items()
+            f"{part}.{name}": value for part, owner in self._parts() for name, value in owner.state_dict(copy).items()
         }
         rest = {"step": self.step, "rng": self.rng.state, "centre": self.centre, "scale": self.scale}
         return arrays, rest | {"options": self.config.decisive()}
@@ -342,7 +345,7 @@ class GAN(Players):
         """
         states.check_numbers(rest, where)
         states.check_options(rest.get("options"), self.config, where)
-        states.check_arrays(arrays, self.state()[0], where)
+        states.check_arrays(arrays, self.state(copy=False)[0], where)
         try:
             for part, owner in self._parts():
                 own = {k.removeprefix(f"{part}."): v for k, v in arrays.items() if k.startswith(f"{part}.")}
@@ -363,7 +366,7 @@ class GAN(Players):
 
     def is_finite(self):
         """Return whether every parameter, and every number that the optimisers keep, is finite."""
-        return all(np.isfinite(array).all() for array in self.state()[0].values())
+        return all(np.isfinite(array).all() for array in self.state(copy=False)[0].values())
 
 
 def as_dataset(data):

@@ -67,12 +67,12 @@ class Journal:
         # Not one from an interrupt: the folder shall tell nothing of that once the run is over.
         if self.saved != self.gan.step and self.saved % self.checkpoint_every == 0:
             self.run.keep_previous()
-        self.run.save_checkpoint(*self.gan.state())
+        self.run.save_checkpoint(*self.gan.state(copy=False))
         self.saved = self.gan.step
 
     def _check_finite(self):
         if not self.gan.is_finite():
-            bad = [name for name, array in self.gan.state()[0].items() if not np.isfinite(array).all()]
+            bad = [name for name, array in self.gan.state(copy=False)[0].items() if not np.isfinite(array).all()]
             self._diverged(f"no longer finite: {some(bad)}")
 
     def _diverged(self, what):

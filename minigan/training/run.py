@@ -25,10 +25,9 @@ from pathlib import Path
 import filelock
 import numpy as np
 import safetensors
-import safetensors.numpy
 
 from minigan.errors import CheckpointError, ConfigError
-from minigan.files import atomic_write, check_readable, read_bytes, write_bytes
+from minigan.files import atomic_write, check_readable, read_bytes, write_arrays, write_bytes
 from minigan.training.config import Config, differences
 
 RECORD = {"step": int, "d_loss": float, "g_loss": float, "d_real": float, "d_fake": float}  # a line of metrics.jsonl
@@ -166,9 +165,8 @@ class RunFolder:
         """
         arrays = {name: np.asarray(a, order="C") for name, a in arrays.items()}
         rest = json.dumps({"state": state, "crc32": checksum(arrays, state)}, sort_keys=True)
-        data = safetensors.numpy.save(arrays, metadata={"minigan": rest})  # one entry: several come in random order
-        with writing_to(self):
-            write_bytes(self.path / LAST, data)
+        with writing_to(self), atomic_write(self.path / LAST) as file:
+            write_arrays(file, arrays, {"minigan": rest})
 
     def keep_previous(self):
         """Keep the last checkpoint as the previous one, before the next is saved."""
@@ -278,7 +276,7 @@ def checksum(arrays, state):
     """Return the CRC-32 of arrays, with their names, types and shapes, and of the JSON-able `state`."""
     crc = zlib.crc32(json.dumps(state, sort_keys=True).encode())
     for name, a in sorted(arrays.items()):
-        crc = zlib.crc32(a.tobytes(), zlib.crc32(f"{name} {a.dtype} {a.shape}".encode(), crc))
+        crc = zlib.crc32(np.ascontiguousarray(a).data, zlib.crc32(f"{name} {a.dtype} {a.shape}".encode(), crc))
     return crc
 
 

@@ -311,3 +311,11 @@ def test_assign_is_seen_through_views_and_detached_tensors():
     t.assign([3.0, 4.0])
     assert same.numpy().tolist() == [3.0, 4.0]
     assert row.numpy().tolist() == [[3.0, 4.0]]
+
+
+@pytest.mark.parametrize(("dtype", "values"), [("i8", 0.5), ("i8", np.float32(1)), ("?", 1)])
+def test_assign_wants_the_same_kind_of_numbers(dtype, values):
+    t = mg.tensor(np.ones((), dtype))
+    with pytest.raises(DTypeError, match=r"assign: got .* for a tensor of (int64|bool); convert with .astype"):
+        t.assign(values)
+    assert t.item() == 1

@@ -136,6 +136,10 @@ def test_state_is_a_copy():
     state = block.state_dict()
     state["scale"][:] = 9.0
     assert block.scale.numpy().tolist() == [1.0, 2.0]
+    for name, array in block.state_dict(copy=False).items():
+        assert np.array_equal(array, block.state_dict()[name])
+        array += 1
+    assert block.scale.numpy().tolist() == [2.0, 3.0]
 
 
 @pytest.mark.parametrize(
