@@ -13,7 +13,7 @@ from minigan.engine import anomaly
 from minigan.engine.modes import modes
 from minigan.engine.recording import hollow, is_closed
 from minigan.engine.tensor import Tensor, constant, numbers, tensor
-from minigan.errors import DTypeError, GraphError, MissingRuleError, ShapeError
+from minigan.errors import DTypeError, GraphError, MiniganError, MissingRuleError, ShapeError, TraceError
 from minigan.lowerings import Lowering, OnHost
 
 Rule = Callable[..., Any]
@@ -157,15 +157,10 @@ def bind(primitive: Primitive, *args: Any, **params: Any) -> Any:
     try:
         only_noted = primitive.mutates and is_closed()
         values = () if only_noted else primitive.impl(*[x._data for x in args], **params)
-    except ValueError as error:
-        if "broadcast" not in str(error) or isinstance(error, ShapeError):
+    except Exception as error:
+        if (clearer := _clearer(error, primitive, args)) is None:
             raise
-        shapes = " and ".join(str(x.shape) for x in args)
-        raise ShapeError(f"{primitive.name}: shapes {shapes} do not broadcast together") from error
-    except TypeError as error:
-        if (words := _about_dtypes(error, args)) is None:
-            raise
-        raise DTypeError(f"{primitive.name}: {words}") from error
+        raise clearer from error
     for i in primitive.mutates:
         args[i]._version[0] += 1
     several = type(values) is tuple
@@ -180,6 +175,23 @@ def bind(primitive: Primitive, *args: Any, **params: Any) -> Any:
     if modes.equations is not None:
         modes.equations.append((primitive, args, params, tuple(outs)))
     return tuple(outs) if several else outs[0]
+
+
+def _clearer(error: Exception, primitive: Primitive, args: tuple[Tensor, ...]) -> Exception | None:
+    """Return what to raise in place of what an implementation raised; None if that is clear by itself."""
+    if isinstance(error, TypeError) and (words := _about_dtypes(error, args)) is not None:
+        return DTypeError(f"{primitive.name}: {words}")
+    if isinstance(error, MiniganError):
+        return None
+    if isinstance(error, ValueError) and "broadcast" in str(error):
+        shapes = " and ".join(str(x.shape) for x in args)
+        return ShapeError(f"{primitive.name}: shapes {shapes} do not broadcast together")
+    if is_closed() and not getattr(primitive.impl, "__module__", "").startswith("minigan."):
+        return TraceError(
+            f"'{primitive.name}' raised {type(error).__name__} ({error}) while a step was recorded, where it is given "
+            "zeros in place of values. Let it return nan where it is not defined, or leave it out of the compiled step"
+        )
+    return None
 
 
 def _about_dtypes(error: TypeError, args: tuple[Tensor, ...]) -> str | None:

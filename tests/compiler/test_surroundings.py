@@ -9,6 +9,8 @@ import pytest
 
 import minigan as mg
 from minigan.compiler import step as step_module
+from minigan.domains import Domain
+from minigan.engine.primitive import Primitive, bind
 from minigan.errors import AnomalyError, TraceError
 
 
@@ -333,6 +335,19 @@ def test_a_recording_holds_no_values(monkeypatch):
     f(x), f(x)
     assert len(used) == 3
     assert max(used) < 4 * 8 * size
+
+
+def test_an_operation_of_ones_own_that_refuses_zeros_is_named():
+    def cholesky(x):
+        return np.linalg.cholesky(x)
+
+    own = Primitive("own_cholesky", cholesky, None, Domain(lambda rng, side: ((np.eye(2),), {})))
+    with pytest.raises(TraceError, match=r"'own_cholesky' raised LinAlgError \(.*\) while a step was recorded"):
+        mg.compile(lambda x: bind(own, x))(np.eye(50))
+    with pytest.raises(np.linalg.LinAlgError):  # no fault of the recording
+        bind(own, np.zeros((2, 2)))
+    f = mg.compile(lambda x: bind(own, x) * 2)
+    assert [f(k * np.eye(2)).data[1, 1] for k in (1.0, 4.0, 9.0)] == [2.0, 4.0, 6.0]
 
 
 def test_a_tensor_being_recorded_shows_its_shape(capsys):
