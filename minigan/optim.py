@@ -138,10 +138,10 @@ class Optimiser:
     def state_dict(self, copy=True):
         """Return the state as arrays: what a checkpoint needs beside the parameters. ``lr`` is not in it.
 
-        With ``copy=False``, they are the arrays that the optimiser goes on to write to.
+        With ``copy=False``, they are views of what the optimiser goes on to write to.
         """
         states = {name: getattr(self, name) for name in self.state_names}
-        return {"t": np.array(self.t)} | {name: s.numpy() if copy else s._data for name, s in states.items()}
+        return {"t": np.array(self.t)} | {name: s.numpy() if copy else s.data for name, s in states.items()}
 
     def load_state_dict(self, state):
         """Restore what `state_dict` returned.

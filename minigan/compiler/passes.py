@@ -50,9 +50,11 @@ def expand(program):
 
 
 def fold_constants(program):
-    """Compute now what depends on constants only."""
+    """Compute now what depends on constants only, save memory that is written to later."""
+    written = {id(memory_of(v.array)) for e in program.equations for v in e.mutated}
     for e in program.equations:
-        if e.inputs and not e.primitive.mutates and all(v.kind == "constant" for v in e.inputs):
+        untouched = written.isdisjoint(id(memory_of(v.array)) for v in e.outputs)
+        if e.inputs and not e.primitive.mutates and untouched and all(v.kind == "constant" for v in e.inputs):
             with np.errstate(all="ignore"):
                 made = e.primitive.impl(*[v.array for v in e.inputs], **e.params)
             for v, array in zip(e.outputs, made if isinstance(made, tuple) else (made,), strict=True):

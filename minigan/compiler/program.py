@@ -18,8 +18,8 @@ class Value:
     ----------
     name : str
     array : ndarray
-        What it was in the recorded run; for a state, the very memory that lives on. After `Program.forget`, all that
-        is known of a result is its shape and dtype.
+        For a state, the very memory that lives on; for a constant, its values; for a result, what has its shape, dtype
+        and layout (a view of another result looks into that one's array), and after `Program.forget` no layout.
     kind : {"input", "state", "constant", "result"}
         Passed in at each call; memory that outlives a call (parameters, optimiser, buffers); known for ever; computed.
     """

@@ -49,10 +49,16 @@ class Recorded(Recording):
         self.noted = 0  # so many of the constants are among them
         self.keep = names is not None
         self.equations, self.drawn, self.outside, self.writes = [], [], {}, {}
-        self.program, self.returned = None, trace(step, arguments, self)
+        self.program = self.returned = None
+        try:
+            self.returned = trace(step, arguments, self)
+        except BaseException:
+            self.forget()
+            raise
+        finally:
+            for t in self.outside.values():
+                t.grad = None  # a compiled step leaves no gradients behind
         self.living = [(t, t._data, self.writes.get(id(t._version), 0)) for t in self.outside.values()]
-        for t in self.outside.values():
-            t.grad = None  # a compiled step leaves no gradients behind
         self.captured = [(x, t._data) for t, x in self.constants if isinstance(x, np.ndarray) and x is not t._data]
         self._look_at_arguments(given)
         if self.keep:
@@ -71,6 +77,7 @@ class Recorded(Recording):
         self.equations.append((primitive, [t.shape for t in args], _told(params)))
         if not args:
             self.drawn.append(tuple(t._data for t in outs))
+        self.made += map(weakref.ref, outs)
         self._know([t for t, _ in self.constants[self.noted :]])
         self.noted = len(self.constants)
         self.outside.update({id(t): t for t in args if id(t._data) not in self.known})
@@ -98,9 +105,10 @@ class Recorded(Recording):
                 )
 
     def forget(self):
-        """Let go of all that was computed."""
+        """Let go of all that the step has made."""
         self.program = self.returned = None
         self.clear()
+        self.empty()
 
     def _look_at_dtypes(self):
         for e in self.program.equations:

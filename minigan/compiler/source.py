@@ -162,7 +162,7 @@ class Source:
             name = f"part{len(self.parts) + 1}"
             arguments = list(self.arguments.values())
             taken = [f"    {word} = {_array_source(k, array)}" for k, (word, array) in enumerate(arguments)]
-            self.parts.append("\n".join([f"@njit(linked=False)\ndef {name}(memory):", *taken, *self.lines]))
+            self.parts.append("\n".join([f"@njit(outermost=True)\ndef {name}(memory):", *taken, *self.lines]))
             self.actions.append((name, [array for _, array in arguments]))
         self.lines, self.arguments, self.place, self.calls = [], {}, "", 0
 

@@ -90,9 +90,9 @@ class CompiledStep:
     def __call__(self, *arguments, **named):
         if named:
             arguments = self._in_order(arguments, named)
-        if modes.equations is not None or modes.anomaly:  # a part of a step that is being recorded; every value counts
-            return self.step(*arguments)
         given = [a if isinstance(a, Tensor) else _taken(k, a) for k, a in enumerate(arguments)]
+        if modes.equations is not None or modes.anomaly:  # within another step that is recorded, or to be looked into
+            return self.step(*given)
         kinds = [
             (a._data.shape, a._data.dtype, a.requires_grad, a._node is None) if isinstance(a, Tensor) else (type(a), a)
             for a in given
@@ -133,7 +133,10 @@ class CompiledStep:
             )
         after, _ = self.surroundings.key()
         self.surroundings.ignore(before, after)  # what the step itself changes: counters, what it remembers
-        version = self._same(kinds, after, recorded) or Version(self.step, kinds, recorded)
+        try:
+            version = self._same(kinds, after, recorded) or Version(self.step, kinds, recorded)
+        finally:
+            recorded.forget()
         key, version.contents = self.surroundings.key()
         self.versions[*kinds, key] = version
         while len(self.versions) > MOST_VERSIONS:
@@ -151,6 +154,7 @@ class CompiledStep:
     def _verified(self, version, given):
         """Record the step once more: what was taken for constant must be the same, or it is no constant."""
         recorded = Recorded(self.step, given)
+        recorded.forget()
         if difference := version.recorded.difference(recorded):
             raise TraceError(difference)
         version.verified = True
@@ -250,12 +254,11 @@ class Version:
             for a in self.source.actions
         ]
         self.living = [(t, array, t.requires_grad) for t, array, _ in recorded.living]
-        self.written = [(t._version, n) for t, _, n in recorded.living if n]
+        self.written = _written(recorded.living)
         self.all_tensors = len(self.program.inputs) == len(kinds) - 2
         self.with_gradient = [t for t, _, wanted in self.living if wanted]
         self.rebuilt = _rebuilder(recorded.returned)
         self.program.forget()
-        recorded.forget()
 
     def fits(self, surroundings):
         """Return whether nothing has changed that this version depends on."""
@@ -301,11 +304,21 @@ class Version:
         taken = self.places.memory(given if self.all_tensors else [a for a in given if isinstance(a, Tensor)])
         for action in self.actions:
             action(taken)
-        for version, writes in self.written:
-            version[0] += writes
+        for version, by in self.written:
+            version[0] += by
         for t in self.with_gradient:
             t.grad = None
         return self.rebuilt(map(Tensor, self.places.returned(taken)))
+
+
+def _written(living):
+    """Return pairs (version, by how much a step raises it): of what it writes to, and of what looks at that memory."""
+    targets = [(array, n) for _, array, n in living if n]
+    raised = [
+        (t._version, n or sum(k for target, k in targets if np.may_share_memory(array, target)))
+        for t, array, n in living
+    ]
+    return [(version, by) for version, by in raised if by]
 
 
 class _Part:
@@ -337,6 +350,8 @@ def _on_host(equation, cell):
     @np.errstate(all="ignore")
     def run(_):
         made = implementation()
+        if not outputs:  # a write
+            return
         for out, array in zip(outputs, made if isinstance(made, tuple) else (made,), strict=True):
             np.copyto(out, array)
 

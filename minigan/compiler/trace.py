@@ -106,7 +106,7 @@ class _Tracer:
 def trace_reference(equation: Equation) -> Program:
     """Return the equations that an equation's reference consists of; its inputs are the equation's own."""
     tensors = [Tensor(v.array) for v in equation.inputs]
-    with recording(closed=True) as record, no_grad():
+    with recording(closed=True) as record, no_grad(), np.errstate(all="ignore"):
         returned = equation.primitive.reference(  # type: ignore[misc]
             *tensors, **equation.params
         )

@@ -22,6 +22,11 @@ class _Modes(threading.local):
 modes = _Modes()
 
 
+def is_closed() -> bool:
+    """Return whether a step is being recorded, so that there are shapes, and no values."""
+    return modes.equations is not None and modes.equations.closed
+
+
 class _Changes:
     """How often an attribute of a module was set to something new: whoever remembers what modules hold looks again."""
 

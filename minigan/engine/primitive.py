@@ -10,8 +10,8 @@ import numpy as np
 
 from minigan.domains import Domain
 from minigan.engine import anomaly
-from minigan.engine.modes import modes
-from minigan.engine.recording import hollow, is_closed
+from minigan.engine.modes import is_closed, modes
+from minigan.engine.recording import hollow
 from minigan.engine.tensor import Tensor, constant, numbers, tensor
 from minigan.errors import DTypeError, GraphError, MiniganError, MissingRuleError, ShapeError, TraceError
 from minigan.lowerings import Lowering, OnHost
@@ -154,9 +154,10 @@ def bind(primitive: Primitive, *args: Any, **params: Any) -> Any:
         return primitive.reference(*args, **params)
     if primitive.mutates:
         _guard_writes(primitive, args)
+        if is_closed():
+            return _note_write(primitive, args, params)
     try:
-        only_noted = primitive.mutates and is_closed()
-        values = () if only_noted else primitive.impl(*[x._data for x in args], **params)
+        values = primitive.impl(*[x._data for x in args], **params)
     except Exception as error:
         if (clearer := _clearer(error, primitive, args)) is None:
             raise
@@ -177,6 +178,15 @@ def bind(primitive: Primitive, *args: Any, **params: Any) -> Any:
     return tuple(outs) if several else outs[0]
 
 
+def _note_write(primitive: Primitive, args: tuple[Tensor, ...], params: dict[str, Any]) -> Any:
+    """Take note of a write, in place of doing it; return what it is for: its target."""
+    for i in primitive.mutates:
+        args[i]._version[0] += 1
+    modes.equations.append((primitive, args, params, ()))
+    target = args[primitive.mutates[0]]
+    return Tensor(target._data, version=target._version)
+
+
 def _clearer(error: Exception, primitive: Primitive, args: tuple[Tensor, ...]) -> Exception | None:
     """Return what to raise in place of what an implementation raised; None if that is clear by itself."""
     if isinstance(error, TypeError) and (words := _about_dtypes(error, args)) is not None:
@@ -186,10 +196,10 @@ def _clearer(error: Exception, primitive: Primitive, args: tuple[Tensor, ...]) -
     if isinstance(error, ValueError) and "broadcast" in str(error):
         shapes = " and ".join(str(x.shape) for x in args)
         return ShapeError(f"{primitive.name}: shapes {shapes} do not broadcast together")
-    if is_closed() and not getattr(primitive.impl, "__module__", "").startswith("minigan."):
+    if is_closed() and not (getattr(primitive.impl, "__module__", None) or "").startswith("minigan."):
         return TraceError(
-            f"'{primitive.name}' raised {type(error).__name__} ({error}) while a step was recorded, where it is given "
-            "zeros in place of values. Let it return nan where it is not defined, or leave it out of the compiled step"
+            f"'{primitive.name}' raised {type(error).__name__} ({error}) while a step was recorded. There it is given "
+            "zeros in place of values: if they are the reason, let it return nan, or leave it out of the compiled step"
         )
     return None
 

@@ -8,7 +8,7 @@ import numpy as np
 
 from minigan.engine import anomaly
 from minigan.engine.graph import Stop, conform, origin, place, topological_order
-from minigan.engine.modes import enable_grad, modes, no_grad
+from minigan.engine.modes import enable_grad, is_closed, modes, no_grad
 from minigan.engine.primitive import Node, Rule, lift, rules_of
 from minigan.engine.tensor import Tensor, constant, filled_like
 from minigan.errors import AnomalyError, GraphError, ShapeError
@@ -116,7 +116,7 @@ def _apply_rules(node: Node, g: Any, leading: set[Any], cotangents: Cotangents, 
         if rule is None or not x.requires_grad or origin(x, stop) not in leading:
             continue
         contribution = conform(_run_rule(rule, g, out, node, i), x, primitive.name)
-        if modes.anomaly:
+        if modes.anomaly and not is_closed():
             anomaly.check_backward(node, i, contribution)
         _add(cotangents, place(x, stop), contribution)
 
@@ -178,7 +178,7 @@ def _accumulate(target: Tensor, grad: Any, taken: set[int]) -> None:
         target.grad = target.grad + grad
     elif grad.requires_grad:
         target.grad = grad
-    elif grad._data.base is not None or id(grad._data) in taken:
+    elif isinstance(grad._data.base, np.ndarray) or id(grad._data) in taken:
         target.grad = grad.astype(grad.dtype)  # a copy that a recording sees
     else:
         target.grad = grad.detach()

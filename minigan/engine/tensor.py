@@ -4,13 +4,14 @@ The class holds data and its place in the graph, nothing else; `minigan.ops` giv
 (``+``, ``@``, ``.sum()``), and the rest of the engine speaks to Tensors through these alone.
 """
 
+import weakref
 from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from minigan.engine.modes import modes
-from minigan.engine.recording import is_closed, must_stay
+from minigan.engine.modes import is_closed, modes
+from minigan.engine.recording import NO_VALUE, must_stay
 from minigan.errors import DTypeError, GraphError, ShapeError
 
 
@@ -132,7 +133,9 @@ class Tensor:
         return format(self.item() if self.ndim == 0 and spec else str(self), spec)
 
     def __repr__(self) -> str:
-        if is_closed():  # a step is being recorded, and there are shapes only
+        if self._data is NO_VALUE:
+            return "tensor(without a value: made while a step was recorded)"
+        if is_closed():  # there are shapes only
             values = f"shape={self.shape}"
         else:
             values = np.array2string(self._data, separator=", ", prefix="tensor(", threshold=100)
@@ -145,7 +148,10 @@ class Tensor:
     # -- its place in the graph ---------------------------------------------------------------------------------
     def detach(self) -> "Tensor":
         """Return the same values outside the graph: a constant to everything computed from it. Shares memory."""
-        return Tensor(self._data, version=self._version)
+        detached = Tensor(self._data, version=self._version)
+        if is_closed():
+            modes.equations.made.append(weakref.ref(detached))
+        return detached
 
     def backward(
         self,

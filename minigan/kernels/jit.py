@@ -32,20 +32,20 @@ FASTMATH = ("nsz", "arcp", "contract", "afn")
 FLAGS: Any = {"error_model": "numpy", "no_cfunc_wrapper": True}  # of all; no kernel is called by C
 
 
-def njit(kernel=None, *, fastmath=FASTMATH, cache=True, wrapped=True, linked=True, inline="never"):
+def njit(kernel=None, *, fastmath=FASTMATH, cache=True, wrapped=True, outermost=False, inline="never"):
     """Compile a kernel with the project's flags.
 
     ``error_model="numpy"``: a division checks nothing, so its loop can vectorise. `fastmath`: the relaxations that
     keep nan and inf as they are, save in ``1 / sqrt(x)`` in float32: see ``docs/compiler.md``. Sums may not be
     reordered (``"reassoc"``): see decision 22 in ``docs/decisions``.
-    `wrapped`: whether it can be entered from Python, see `inner`. `linked`: whether other kernels call it, see `_Last`.
+    `wrapped`: whether it can be entered from Python, see `inner`. `outermost`: no kernel calls it, see `_Last`.
     `inline`: Numba's own.
     """
     if kernel is None:
-        return lambda k: njit(k, fastmath=fastmath, cache=cache, wrapped=wrapped, linked=linked, inline=inline)
+        return lambda k: njit(k, fastmath=fastmath, cache=cache, wrapped=wrapped, outermost=outermost, inline=inline)
     options = FLAGS | {"no_cpython_wrapper": not wrapped, "fastmath": set(fastmath), "inline": inline}
-    if not (wrapped and linked):
-        options["pipeline_class"] = _Inside if linked else _Outermost
+    if outermost or not wrapped:
+        options["pipeline_class"] = _Outermost if outermost else _Inside
     compiled = numba.njit(nogil=True, **options)(kernel)
     if compiled is kernel:  # NUMBA_DISABLE_JIT is set
         return kernel

@@ -88,10 +88,10 @@ class Module:
     def state_dict(self, copy=True):
         """Return copies of all parameters and buffers: a dict from name to array, PyTorch's names and shapes.
 
-        What is used in two places stands there under both names, as in PyTorch. With ``copy=False``, the arrays are
-        those that the module computes with, which is enough to look at them or to write them down at once.
+        What is used in two places stands there under both names, as in PyTorch. With ``copy=False``, they are
+        views of what the module computes with: to look at, or to write down at once.
         """
-        return {name: value.numpy() if copy else value._data for name, value in self._named(Parameter | Buffer)}
+        return {name: value.numpy() if copy else value.data for name, value in self._named(Parameter | Buffer)}
 
     def load_state_dict(self, state):
         """Overwrite all parameters and buffers, in place: they stay where an optimiser keeps them.

@@ -327,7 +327,7 @@ class GAN(Players):
     def state(self, copy=True):
         """Return (arrays, rest): everything that the next step depends on.
 
-        With ``copy=False``, the arrays are those that training goes on to write to.
+        With ``copy=False``, the arrays are views of what training goes on to write to.
         """
         arrays = {
             f"{part}.{name}": value for part, owner in self._parts() for name, value in owner.state_dict(copy).items()
