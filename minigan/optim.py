@@ -12,7 +12,7 @@ import numpy as np
 
 from minigan import ops
 from minigan.engine import Tensor, no_grad, tensor
-from minigan.errors import ConfigError, DTypeError, GraphError, ShapeError
+from minigan.errors import ConfigError, DTypeError, GraphError, ShapeError, TraceError
 from minigan.ops import writes
 
 
@@ -120,6 +120,11 @@ class Optimiser:
 
     def _advance(self, run):
         """Count one more step of the parameters with indices `run`, and return the numbers of their update."""
+        if len({self.t[i] for i in run}) > 1:  # which `_runs` keeps apart, but a compiled step was recorded before
+            raise TraceError(
+                "some of the parameters that this compiled step moves together have been moved more often than others: "
+                "by another step, with the same optimiser. Use an optimiser of its own for each group that moves"
+            )
         for i in run:
             self.t[i] += 1
         return self.numbers(self.t[run[0]])

@@ -30,6 +30,11 @@ def is_view(equation):
     return bool(made) and all(any(memory_of(m) is memory_of(g) for g in given) and m.size for m in made)
 
 
+def _written(program):
+    """Return the ids of all memory that is written to."""
+    return {id(memory_of(v.array)) for e in program.equations for v in e.mutated}
+
+
 def expand(program):
     """Replace what has no lowering by its reference, built from small operations; repeat until nothing changes."""
     equations, known = [], {}
@@ -51,7 +56,7 @@ def expand(program):
 
 def fold_constants(program):
     """Compute now what depends on constants only, save memory that is written to later."""
-    written = {id(memory_of(v.array)) for e in program.equations for v in e.mutated}
+    written = _written(program)
     for e in program.equations:
         untouched = written.isdisjoint(id(memory_of(v.array)) for v in e.outputs)
         if e.inputs and not e.primitive.mutates and untouched and all(v.kind == "constant" for v in e.inputs):
@@ -73,8 +78,9 @@ def drop_unused(program):
 
 
 def share_common(program):
-    """Compute the same thing once. Memory that was written to in between is not the same."""
+    """Compute the same thing once. Memory that was written to in between is not the same, nor that of later writes."""
     version, seen, known, doubles = {}, {}, {}, set()
+    written = _written(program)
     for e in program.equations:
         inputs = [known.get(v, v) for v in e.inputs]
         if e.primitive.mutates:
@@ -82,6 +88,8 @@ def share_common(program):
                 version[id(memory_of(v.array))] = version.get(id(memory_of(v.array)), 0) + 1
             continue
         if not inputs:  # random draws and Python's numbers differ from time to time
+            continue
+        if not is_view(e) and not written.isdisjoint(id(memory_of(v.array)) for v in e.outputs):
             continue
         key = (
             e.primitive.name,
@@ -116,7 +124,7 @@ def _literal(seen):
 
 def drop_copies(program):
     """Let a computed value stand for its copy, where neither is written to nor looked at in another shape."""
-    written = {id(memory_of(v.array)) for e in program.equations if e.primitive.mutates for v in e.mutated}
+    written = _written(program)
     viewed = {v for e in program.equations if is_view(e) for v in e.inputs}
     known = {}
     for e in program.equations:

@@ -42,25 +42,30 @@ class Recorded(Recording):
     def __init__(self, step, given, names=None):
         super().__init__(closed=True, code=getattr(inspect.unwrap(step), "__code__", None))
         arguments = [_copy(k, a) if isinstance(a, Tensor) else a for k, a in enumerate(given)]
+        self.arguments = len(arguments)
         inputs = [a for a in arguments if isinstance(a, Tensor)]
         self.copies = {id(memory_of(t._data)) for t in inputs}
         self.known = weakref.WeakValueDictionary()  # by their id: arrays that are not from outside, while they live
-        self._know(inputs)
+        self.origins, self.places = {}, {}  # where each comes from; those from outside, numbered as they are met
+        self._know(inputs, "argument")
         self.noted = 0  # so many of the constants are among them
         self.keep = names is not None
         self.equations, self.drawn, self.outside, self.writes = [], [], {}, {}
         self.program = self.returned = None
         try:
             self.returned = trace(step, arguments, self)
+            self._look_at_gradients()
         except BaseException:
             self.forget()
             raise
         finally:
             for t in self.outside.values():
                 t.grad = None  # a compiled step leaves no gradients behind
+        self._note_constants()
+        self.result = self._told(self.returned)
         self.living = [(t, t._data, self.writes.get(id(t._version), 0)) for t in self.outside.values()]
         self.captured = [(x, t._data) for t, x in self.constants if isinstance(x, np.ndarray) and x is not t._data]
-        self._look_at_arguments(given)
+        self._look_at_arguments(given, names or {})
         if self.keep:
             parameters = list(inspect.signature(step).parameters) if self.code else []
             named = zip(parameters, arguments, strict=False)
@@ -74,20 +79,44 @@ class Recorded(Recording):
         if self.keep:
             list.append(self, equation)
         self.lines.append(user_line(self.code))
-        self.equations.append((primitive, [t.shape for t in args], _told(params)))
+        self._note_constants()
+        told = {name: _comparable(value) for name, value in params.items()}
+        self.equations.append((primitive, [(t.shape, self._origin(t)) for t in args], told))
         if not args:
             self.drawn.append(tuple(t._data for t in outs))
         self.made += map(weakref.ref, outs)
-        self._know([t for t, _ in self.constants[self.noted :]])
-        self.noted = len(self.constants)
         self.outside.update({id(t): t for t in args if id(t._data) not in self.known})
         if primitive.mutates:
             self._write([args[i] for i in primitive.mutates])
         else:
-            self._know(outs)
+            self._know(outs, len(self.equations))
 
-    def _know(self, tensors):
-        self.known.update({id(t._data): t._data for t in tensors})
+    def _know(self, tensors, origin):
+        for k, t in enumerate(tensors):
+            if id(t._data) not in self.known:
+                self.known[id(t._data)] = t._data
+                self.origins[id(t._data)] = origin, k
+
+    def _note_constants(self):
+        for k in range(self.noted, len(self.constants)):
+            self._know([self.constants[k][0]], f"constant {k}")
+        self.noted = len(self.constants)
+
+    def _origin(self, t):
+        """Return something that says where a tensor comes from: the arguments, a constant, an equation, outside."""
+        if id(t._data) in self.known:
+            return self.origins[id(t._data)]
+        return "outside", self.places.setdefault(_place(t._data), len(self.places))
+
+    def _told(self, tree):
+        """Return what the step returned as something that can be compared."""
+        if isinstance(tree, Tensor):
+            return self._origin(tree)
+        if isinstance(tree, dict):
+            return dict, [(k, self._told(part)) for k, part in tree.items()]
+        if isinstance(tree, list | tuple):
+            return type(tree), [self._told(part) for part in tree]
+        return _comparable(tree)
 
     def _write(self, targets):
         made_here = {id(memory_of(t._data)) for t, _ in self.constants}
@@ -119,14 +148,26 @@ class Recorded(Recording):
                         "float32, float64, integers and booleans: convert what you pass with .astype"
                     )
 
-    def _look_at_arguments(self, given):
-        """Refuse an argument that is also taken from outside, where their gradient would be one."""
-        outside = {id(memory_of(array)) for _, array, _ in self.living}
+    def _look_at_gradients(self):
+        """Refuse gradients that an eager step would add up from call to call."""
+        for t in self.outside.values():
+            if t.grad is not None and id(t) not in self.cleared:
+                raise TraceError(
+                    f"the step adds to the gradient of a tensor of shape {t.shape} and does not clear it: eager steps "
+                    "add up all of them, and a compiled one leaves none behind. Call zero_grad() in the step"
+                )
+
+    def _look_at_arguments(self, given, names):
+        """Refuse an argument that is also taken from outside, where their gradient or a write would be of both."""
+        outside = {id(memory_of(array)) for _, array, _ in self.living} | names.keys()
+        written = {id(memory_of(array)) for _, array, writes in self.living if writes}
         for k, a in enumerate(given):
-            if isinstance(a, Tensor) and a.requires_grad and id(memory_of(a._data)) in outside:
+            if not isinstance(a, Tensor):
+                continue
+            if {id(memory_of(a._data)), id(a._data)} & (outside if a.requires_grad else written):
                 raise TraceError(
                     f"argument {k} of the step is a tensor that the step also takes from outside, and wants its "
-                    "gradient: pass it, or take it from outside"
+                    "gradient or writes to it: pass it, or take it from outside"
                 )
 
     def difference(self, other):
@@ -139,6 +180,11 @@ class Recorded(Recording):
                     f"the step did other things at its second call than at its first, from {line} on; what it does "
                     "must not depend on values or on a count of its calls"
                 )
+        if self.result != other.result:
+            return (
+                "the step returned something else at its second call than at its first; what it returns must not "
+                "depend on values or on a count of its calls, and numbers that change are returned as Tensors"
+            )
         for (a, _), (b, original) in zip(self.constants, other.constants, strict=False):
             if a._data.tobytes() != b._data.tobytes():
                 what = f"the number {original}" if isinstance(original, numbers.Number) else "an array"
@@ -173,12 +219,8 @@ def _place(array):
     return array.ctypes.data, array.shape, array.strides, array.dtype
 
 
-def _told(params):
-    """Return an equation's parameters as something that can be compared. Functions are not looked into."""
-    return {name: _comparable(value) for name, value in params.items()}
-
-
 def _comparable(value):
+    """Return a parameter of an equation as something that can be compared. Functions are not looked into."""
     if isinstance(value, np.ndarray):
         return value.dtype, value.shape, value.tobytes()
     if isinstance(value, tuple | list):

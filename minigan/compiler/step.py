@@ -97,7 +97,7 @@ class CompiledStep:
             (a._data.shape, a._data.dtype, a.requires_grad, a._node is None) if isinstance(a, Tensor) else (type(a), a)
             for a in given
         ]
-        kinds += modes.default_dtype, modes.grad_enabled
+        kinds += modes.default_dtype, modes.grad_enabled, modes.frozen_statistics
         with self.lock:
             version, recorded = self.last, None
             if version is None or version.kinds != kinds or not version.fits(self.surroundings):
@@ -126,9 +126,10 @@ class CompiledStep:
             return (version, None) if version.verified else self._verified(version, given)
         rates = self.surroundings.rates()
         recorded = Recorded(self.step, given, self._names())
-        if changed := set(rates) ^ set(self.surroundings.rates()):
+        now = dict(self.surroundings.rates())
+        if changed := [name for name, rate in rates if now.get(name, rate) != rate]:
             raise TraceError(
-                f"the step changes {min(changed)[0].strip('.')}: a compiled step does not run Python's part of it. "
+                f"the step changes {changed[0].strip('.')}: a compiled step does not run Python's part of it. "
                 "Change a rate between the calls"
             )
         after, _ = self.surroundings.key()
@@ -148,15 +149,21 @@ class CompiledStep:
         for (*_, other_key), version in self.versions.items():
             if version.kinds == kinds and version.is_current() and not version.recorded.difference(recorded):
                 self.surroundings.ignore(other_key, key)  # what differs has no influence
+                version.verified = True
                 return version
         return None
 
     def _verified(self, version, given):
         """Record the step once more: what was taken for constant must be the same, or it is no constant."""
-        recorded = Recorded(self.step, given)
-        recorded.forget()
-        if difference := version.recorded.difference(recorded):
-            raise TraceError(difference)
+        try:
+            recorded = Recorded(self.step, given)
+            recorded.forget()
+            if difference := version.recorded.difference(recorded):
+                raise TraceError(difference)
+        except BaseException:  # the next call begins anew
+            self.versions = {key: other for key, other in self.versions.items() if other is not version}
+            self.last = None
+            raise
         version.verified = True
         return version, recorded
 
@@ -186,13 +193,15 @@ class CompiledStep:
         return bound.args
 
     # -- as a function is: a method, copied with what it belongs to ------------------------------------------------
-    def __set_name__(self, owner, name):
-        self.name = name
-
     def __get__(self, instance, owner=None):
         if instance is None:
             return self
-        return vars(instance).setdefault(self.name, CompiledStep(self.step.__get__(instance)))
+        if not hasattr(instance, "__dict__"):
+            raise TypeError(f"a compiled method needs an object with a __dict__; {owner.__name__} has __slots__")
+        steps = vars(instance).setdefault("_compiled_steps", {})
+        if self.step not in steps or steps[self.step].step.__self__ is not instance:  # but of what this is a copy of
+            vars(instance)["_compiled_steps"] = steps = {**steps, self.step: CompiledStep(self.step.__get__(instance))}
+        return steps[self.step]
 
     def __deepcopy__(self, memo):
         return CompiledStep(copy.deepcopy(self.step, memo))
@@ -219,13 +228,22 @@ class CompiledStep:
 
 def _taken(k, argument):
     """Return an argument that is no Tensor as a Tensor, or as it is: numbers and words are constants."""
-    if isinstance(argument, np.ndarray | np.generic | list | tuple):
-        return engine.tensor(np.asarray(argument))
+    if isinstance(argument, np.ndarray | np.generic):
+        return engine.tensor(argument)
+    if isinstance(argument, list | tuple) and not _holds_arrays(argument):
+        return engine.tensor(argument)
     if isinstance(argument, PLAIN):
         return argument
     raise TraceError(
         f"argument {k} of the step is a {type(argument).__name__}: a compiled step takes arrays, Tensors, numbers and "
-        "words. What it needs beside these, it takes from outside (closure, globals, its object)"
+        "words, each by itself. What it needs beside these, it takes from outside (closure, globals, its object)"
+    )
+
+
+def _holds_arrays(items):
+    return any(
+        isinstance(item, Tensor | np.ndarray) or (isinstance(item, list | tuple) and _holds_arrays(item))
+        for item in items
     )
 
 
@@ -255,7 +273,7 @@ class Version:
         ]
         self.living = [(t, array, t.requires_grad) for t, array, _ in recorded.living]
         self.written = _written(recorded.living)
-        self.all_tensors = len(self.program.inputs) == len(kinds) - 2
+        self.all_tensors = len(self.program.inputs) == recorded.arguments
         self.with_gradient = [t for t, _, wanted in self.living if wanted]
         self.rebuilt = _rebuilder(recorded.returned)
         self.program.forget()
@@ -290,22 +308,27 @@ class Version:
 
     def draw(self):
         """Make this step's random draws and Python's numbers."""
+        self._look_at_arrays()
         for draw in self.draws:
             draw()
 
-    def run(self, given):
-        """Do one step, the draws being made."""
+    def _look_at_arrays(self):
         for original, array in self.recorded.captured:
             if not np.array_equal(original, array, equal_nan=array.dtype.kind == "f"):
                 raise TraceError(
                     "an array that the compiled step takes from outside has changed since it was recorded; pass it as "
                     "an argument, or make it a tensor once and write to it with .assign"
                 )
+
+    def run(self, given):
+        """Do one step, the draws being made."""
         taken = self.places.memory(given if self.all_tensors else [a for a in given if isinstance(a, Tensor)])
-        for action in self.actions:
-            action(taken)
-        for version, by in self.written:
-            version[0] += by
+        try:
+            for action in self.actions:
+                action(taken)
+        finally:  # an index may have been out of range, halfway
+            for version, by in self.written:
+                version[0] += by
         for t in self.with_gradient:
             t.grad = None
         return self.rebuilt(map(Tensor, self.places.returned(taken)))

@@ -32,6 +32,7 @@ class Surroundings:
         """Find all places, from what they hold now."""
         search = _Search()
         search.enter(search.near, "", self.step, DEEPEST)
+        search.add_rates()
         self.seen_changes = changes.count
         self.near = {name: look for name, look in search.near.items() if name not in self.ignored}
         self.far = {name: look for name, look in search.far.items() if name not in self.ignored}
@@ -93,6 +94,7 @@ class _Search:
     def __init__(self):
         self.near, self.far = {}, {}
         self.entered = set()
+        self.words = set()  # names in the user's own functions
 
     def enter(self, places, name, thing, depth):
         """Add the places that a thing holds to the near or the far ones."""
@@ -118,6 +120,15 @@ class _Search:
         if depth == DEEPEST and inspect.isfunction(call):  # the step is an object that can be called
             self._function(places, name, call, depth, thing)
 
+    def add_rates(self):
+        """Add the numbers of optimisers that the user's functions read: a step of an optimiser reads them by itself."""
+        for name, look in list(self.near.items()):
+            if hasattr(optimiser := look(), "state_names"):
+                read = {
+                    word for word in self.words & vars(optimiser).keys() if isinstance(vars(optimiser)[word], PLAIN)
+                }
+                self._attributes(self.near, name, optimiser, read, 1)
+
     def _add(self, places, name, look, depth):
         places[name] = look
         self.enter(places, name, look(), depth - 1)
@@ -131,6 +142,7 @@ class _Search:
                 if cell != types.CellType():  # that is bound
                     self._add(places, f"{name}.{variable}", functools.partial(getattr, cell, "cell_contents"), depth)
         if in_python and users:
+            self.words |= used
             outside = function.__globals__
             for variable in sorted(used & outside.keys()):
                 self._add(places, f"{name}.{variable}", functools.partial(outside.get, variable), depth)
@@ -142,11 +154,13 @@ class _Search:
     def _owner(self, places, name, owner, used, depth):
         """Add the attributes that a method reads, by itself or through other methods."""
         self.entered.add(id(owner))
-        methods = {n: m for n in dir(type(owner)) if inspect.isfunction(m := inspect.getattr_static(type(owner), n))}
+        methods = {n: m for n in dir(type(owner)) if (m := _function_of(inspect.getattr_static(type(owner), n)))}
         reached = set()
         while new := (used & methods.keys()) - reached:
             reached |= new
             used = used.union(*(_names_in(methods[n].__code__) for n in new))
+            for n in sorted(new):
+                self._function(places, f"{name}.{n}", methods[n], depth)
         read = used & vars(owner).keys()
         if hasattr(owner, "named_parameters"):
             read -= {"training"}  # is among what modules hold
@@ -158,6 +172,11 @@ class _Search:
         modules = module.modules()
         self.entered |= set(map(id, modules))
         for k, inner in enumerate(modules):
+            if _is_users(type(inner)):
+                self._function(self.near, f"{name}.{k}.forward", type(inner).forward, depth)
+                for attribute, value in vars(inner).items():
+                    if isinstance(value, dict | list):  # may change without an attribute being set
+                        self.enter(self.near, f"{name}.{k}.{attribute}", value, depth)
             self._attributes(self.far, f"{name}.{k}", inner, vars(inner).keys() - {"training"}, depth)
             self.far[f"{name}.{k}.training"] = functools.partial(getattr, inner, "training", None)
 
@@ -178,6 +197,13 @@ def _item(container, k):
         return container[k]
     except LookupError:
         return None
+
+
+def _function_of(attribute):
+    """Return the Python function behind an attribute of a class (a method, a property), or None."""
+    for wrapped in ("fget", "func", "__func__"):
+        attribute = getattr(attribute, wrapped, attribute)
+    return attribute if inspect.isfunction(attribute) else None
 
 
 def _names_in(code):

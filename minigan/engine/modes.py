@@ -16,6 +16,7 @@ class _Modes(threading.local):
     default_dtype = np.dtype("float32")
     anomaly = False
     unfused = False
+    frozen_statistics = False  # of batch and spectral normalisation
     equations: Any = None  # the `Recording` that collects what `bind` runs
 
 
@@ -37,7 +38,8 @@ changes = _Changes()
 
 
 @contextlib.contextmanager
-def _switched(name: str, value: Any) -> Iterator[Any]:
+def switched(name: str, value: Any) -> Iterator[Any]:
+    """Inside, a mode has another value."""
     before = getattr(modes, name)
     setattr(modes, name, value)
     try:
@@ -48,12 +50,12 @@ def _switched(name: str, value: Any) -> Iterator[Any]:
 
 def no_grad() -> AbstractContextManager[Any]:
     """Compute values only: nothing is recorded, results do not require a gradient. Context manager or decorator."""
-    return _switched("grad_enabled", False)
+    return switched("grad_enabled", False)
 
 
 def enable_grad() -> AbstractContextManager[Any]:
     """Record again inside `no_grad`: differentiation inside an evaluation needs it. Context manager or decorator."""
-    return _switched("grad_enabled", True)
+    return switched("grad_enabled", True)
 
 
 def detect_anomaly() -> AbstractContextManager[Any]:
@@ -61,7 +63,7 @@ def detect_anomaly() -> AbstractContextManager[Any]:
 
     Slower, since every result is looked at. Context manager or decorator.
     """
-    return _switched("anomaly", True)
+    return switched("anomaly", True)
 
 
 def unfused() -> AbstractContextManager[Any]:
@@ -69,7 +71,7 @@ def unfused() -> AbstractContextManager[Any]:
 
     Context manager or decorator.
     """
-    return _switched("unfused", True)
+    return switched("unfused", True)
 
 
 def default_dtype(dtype: Any) -> AbstractContextManager[Any]:
@@ -86,4 +88,4 @@ def default_dtype(dtype: Any) -> AbstractContextManager[Any]:
         raise DTypeError(f"default_dtype: got {dtype!r}, expected 'float32' or 'float64'") from error
     if dtype not in (np.float32, np.float64):
         raise DTypeError(f"default_dtype: got {dtype}, expected 'float32' or 'float64'")
-    return _switched("default_dtype", dtype)
+    return switched("default_dtype", dtype)

@@ -31,6 +31,8 @@ class Recording(list[Any]):
         For each equation of a closed recording, ``file:line`` of the user's code that ran it.
     made : list of weak references to Tensors
         Those that a closed recording has made.
+    cleared : set of int
+        Ids of Tensors whose ``.grad`` a closed recording has set to None.
     """
 
     def __init__(self, closed: bool, code: Any = None) -> None:
@@ -39,6 +41,7 @@ class Recording(list[Any]):
         self.constants: list[tuple[Any, Any]] = []
         self.lines: list[str] = []
         self.made: list[weakref.ref[Any]] = []
+        self.cleared: set[int] = set()
 
     def append(self, equation: Any) -> None:
         super().append(equation)

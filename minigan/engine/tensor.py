@@ -28,7 +28,7 @@ class Tensor:
 
     # _node, _index: the equation that made this tensor and its place among the outputs (None, 0 for a leaf).
     # _version: how often the memory was written to; a list of one int, shared by all views of that memory.
-    __slots__ = ("__weakref__", "_data", "_index", "_node", "_version", "grad", "requires_grad")
+    __slots__ = ("__weakref__", "_data", "_grad", "_index", "_node", "_version", "requires_grad")
 
     # NumPy's operators defer to ours: `array * tensor` is a Tensor.
     __array_priority__ = 1000
@@ -47,7 +47,7 @@ class Tensor:
             data = np.asarray(data)
         self._data = data
         self.requires_grad = requires_grad
-        self.grad: Tensor | None = None
+        self._grad: Tensor | None = None
         self._node = node
         self._index = index
         self._version = [0] if version is None else version
@@ -67,6 +67,17 @@ class Tensor:
         view = self._data.view()
         view.flags.writeable = False
         return view
+
+    @property
+    def grad(self) -> "Tensor | None":
+        """What `backward` accumulated here; None if it was not, or was cleared, as ``t.grad = None`` does."""
+        return self._grad
+
+    @grad.setter
+    def grad(self, gradient: "Tensor | None") -> None:
+        if gradient is None and is_closed():
+            modes.equations.cleared.add(id(self))
+        self._grad = gradient
 
     def numpy(self) -> np.ndarray:
         """Return a copy of the values that is yours to write to."""

@@ -49,6 +49,10 @@ class Module:
             changes.count += 1  # compiled steps look again at what modules hold
         super().__setattr__(name, value)
 
+    def __delattr__(self, name):
+        changes.count += 1
+        super().__delattr__(name)
+
     def forward(self, x):
         raise TypeError(f"{type(self).__name__} has no forward(self, x): write what it computes there")
 

@@ -1,20 +1,15 @@
 """Layers that keep activations in range (batch and layer normalisation), and dropout."""
 
-import contextlib
-import contextvars
-
 import numpy as np
 
 from minigan import ops, random
 from minigan.engine import as_tensor, modes, no_grad
+from minigan.engine.modes import switched
 from minigan.errors import ConfigError, DTypeError, ShapeError
 from minigan.kernels.host import PRECISIONS
 from minigan.nn.module import Buffer, Module, Parameter
 
-_frozen = contextvars.ContextVar("statistics are frozen", default=False)
 
-
-@contextlib.contextmanager
 def frozen_statistics():
     """Inside, batch normalisation leaves its running statistics as they are; what it returns is the same. So does
     `spectral_norm` with its singular vectors.
@@ -31,16 +26,7 @@ def frozen_statistics():
     >>> norm.num_batches_tracked.item()
     0
     """
-    token = _frozen.set(True)
-    try:
-        yield
-    finally:
-        _frozen.reset(token)
-
-
-def statistics_are_frozen():
-    """Return whether this runs inside `frozen_statistics`."""
-    return _frozen.get()
+    return switched("frozen_statistics", True)
 
 
 class _BatchNorm(Module):
@@ -81,7 +67,7 @@ class _BatchNorm(Module):
                 "or more to have a variance. Take a larger batch, or call .eval()"
             )
         y, mean, var = ops.batch_norm(x, self.weight, self.bias, self.eps)
-        if not statistics_are_frozen():
+        if not modes.frozen_statistics:
             self._record(mean, var, m)
         return y
 

@@ -3,11 +3,10 @@
 import functools
 
 from minigan import ops, random
-from minigan.engine import no_grad
+from minigan.engine import modes, no_grad
 from minigan.errors import ConfigError
 from minigan.nn.convolution import ConvTranspose2d
 from minigan.nn.module import Buffer, Module, Parameter
-from minigan.nn.normalisation import statistics_are_frozen
 
 _FIRST_ITERATIONS = 15  # before the first use, so that it starts from a fair estimate
 
@@ -105,7 +104,7 @@ class SpectrallyNormalised:
 
     def forward(self, *args, **options):
         """Improve u and v, then run the layer with W / sigma for its weight."""
-        if self.training and not statistics_are_frozen():
+        if self.training and not modes.frozen_statistics:
             self._improve(self._matrix(self.weight_orig.detach()), self.n_power_iterations)
         return super().forward(*args, **options)
 

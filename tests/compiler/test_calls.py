@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 import minigan as mg
-from minigan.errors import DTypeError, TraceError
+from minigan.errors import DTypeError, GraphError, TraceError
 
 
 def scalar(value):
@@ -258,3 +258,81 @@ def test_a_batch_is_gathered_by_indices_that_are_passed():
         i = mg.tensor(np.array(i))
         for got, expected in zip(f(i), step(i), strict=True):
             assert np.array_equal(got.numpy(), expected.numpy())
+
+
+def test_lists_are_numbers_and_nests_of_arrays_are_refused():
+    f = mg.compile(lambda x: x * 2)
+    assert f([1.0, 2.0]).dtype == mg.tensor([1.0, 2.0]).dtype == np.float32
+    assert f((1, 2)).data.tolist() == [2, 4]
+    for nest in ((np.ones(2), np.ones(3)), [mg.tensor(1.0)], [[np.ones(2)]]):
+        with pytest.raises(TraceError, match=r"argument 0 of the step is a (tuple|list): .* each by itself"):
+            f(nest)
+
+
+def test_a_method_that_is_overridden():
+    class Base:
+        @mg.compile
+        def step(self, x):
+            return x * 2.0
+
+    class Derived(Base):
+        def step(self, x):
+            return super().step(x) + 1.0
+
+    class Compiled(Base):
+        @mg.compile
+        def step(self, x):
+            return super().step(x) + 10.0
+
+    derived, compiled = Derived(), Compiled()
+    for _ in range(3):
+        assert derived.step(scalar(1.0)).item() == 3.0
+        assert compiled.step(scalar(1.0)).item() == 12.0
+        assert Base().step(scalar(1.0)).item() == 2.0
+
+
+def test_a_shallow_copy_has_steps_of_its_own():
+    class Holder:
+        def __init__(self, factor):
+            self.factor = factor
+
+        @mg.compile
+        def step(self, x):
+            return x * self.factor
+
+    one = Holder(2.0)
+    assert one.step(scalar(1.0)).item() == 2.0
+    for other in (copy.copy(one), copy.deepcopy(one)):
+        other.factor = 3.0
+        assert [other.step(scalar(1.0)).item(), one.step(scalar(1.0)).item()] == [3.0, 2.0]
+
+
+def test_an_object_with_slots_is_refused():
+    class Slotted:
+        __slots__ = ()
+
+        @mg.compile
+        def step(self, x):
+            return x
+
+    with pytest.raises(TypeError, match="Slotted has __slots__"):
+        Slotted().step(scalar(1.0))
+
+
+def test_an_index_out_of_range_leaves_no_older_graph():
+    w, table = mg.nn.Parameter(np.ones(2)), mg.tensor(np.arange(3.0))
+    sgd = mg.optim.SGD([w], 0.1)
+
+    def step(i):
+        sgd.zero_grad()
+        (w * w).sum().backward()
+        sgd.step()
+        return mg.take(table, i)
+
+    f = mg.compile(step)
+    f(np.array(0)), f(np.array(0))
+    before = (w * w).sum()
+    with pytest.raises(IndexError):
+        f(np.array(7))
+    with pytest.raises(GraphError):
+        before.backward()

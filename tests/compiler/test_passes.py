@@ -277,3 +277,16 @@ def test_a_slice_of_a_layers_output_costs_nothing():
     program = passes.optimise(recorded(lambda x: mg.split(layer(x), 2, axis=1)[1] * 2.0, X.astype("f4")))
     (split,) = [e for e in program.equations if e.primitive.name == "split"]
     assert passes.is_view(split)
+
+
+def test_what_is_written_to_later_is_not_shared():
+    def step(x):
+        with mg.no_grad():
+            a = x * 2.0
+            b = x * 2.0
+            a.assign(a + 1.0)
+            return a, b, x * 2.0
+
+    f = mg.compile(step)
+    for k in (1.0, 2.0, 3.0):
+        assert [t.item() for t in f(mg.tensor(np.array(k)))] == [2 * k + 1, 2 * k, 2 * k]
