@@ -102,7 +102,7 @@ class Optimiser:
             for part, run in self._runs():
                 flat, grad, *states = (self._part(x, part) for x in self._arrays())
                 writes.gather(grad, *(self.params[i].grad for i in run))
-                numbers = writes.numbers(functools.partial(self._advance, run), flat.dtype)
+                numbers = writes.numbers(_Advance(self, run), flat.dtype)
                 type(self).update(flat, grad, *states, numbers)
                 for i in run:
                     self.params[i]._version[0] += 1  # a write to the buffer is a write to each of its views
@@ -117,17 +117,6 @@ class Optimiser:
             start = part.stop
             if has_grad:
                 yield part, run
-
-    def _advance(self, run):
-        """Count one more step of the parameters with indices `run`, and return the numbers of their update."""
-        if len({self.t[i] for i in run}) > 1:  # which `_runs` keeps apart, but a compiled step was recorded before
-            raise TraceError(
-                "some of the parameters that this compiled step moves together have been moved more often than others: "
-                "by another step, with the same optimiser. Use an optimiser of its own for each group that moves"
-            )
-        for i in run:
-            self.t[i] += 1
-        return self.numbers(self.t[run[0]])
 
     def numbers(self, t):
         """Return what the update takes beside arrays, for the `t`-th step."""
@@ -167,6 +156,28 @@ class Optimiser:
         self.t = [int(t) for t in state["t"]]
         for name in self.state_names:
             getattr(self, name).assign(np.asarray(state[name]))
+
+
+class _Advance:
+    """Counts one more step of neighbouring parameters, and returns the numbers of their update."""
+
+    def __init__(self, optimiser, run):
+        self.optimiser, self.run = optimiser, slice(run[0], run[-1] + 1)
+
+    def together(self):
+        """Return whether all of them have been moved equally often, as when this was made."""
+        counts = self.optimiser.t[self.run]
+        return counts.count(counts[0]) == len(counts)
+
+    def __call__(self):
+        if not self.together():
+            raise TraceError(
+                "some of the parameters that this compiled step moves together have been moved more often than others: "
+                "by another step, with the same optimiser. Use an optimiser of its own for each group that moves"
+            )
+        counts = self.optimiser.t[self.run]
+        self.optimiser.t[self.run] = [counts[0] + 1] * len(counts)
+        return self.optimiser.numbers(counts[0] + 1)
 
 
 class SGD(Optimiser):

@@ -14,7 +14,7 @@ from minigan.compiler.passes import optimise
 from minigan.compiler.places import Places
 from minigan.compiler.recorded import Recorded
 from minigan.compiler.source import Source
-from minigan.compiler.surroundings import PLAIN, Surroundings
+from minigan.compiler.surroundings import PLAIN, Seen, Surroundings
 from minigan.engine import Tensor, modes
 from minigan.errors import TraceError
 from minigan.kernels import products
@@ -82,9 +82,7 @@ class CompiledStep:
             raise TypeError(f"compile: got {type(step).__name__}, expected a function")
         functools.update_wrapper(self, step, updated=())
         self.step = step
-        self.surroundings = Surroundings(step)
-        self.versions = {}  # (what the arguments are ..., what the surroundings hold) -> Version
-        self.last = None
+        self.versions, self.last = [], None
         self.lock = threading.RLock()  # a version's memory serves one call at a time
 
     def __call__(self, *arguments, **named):
@@ -100,7 +98,7 @@ class CompiledStep:
         kinds += modes.default_dtype, modes.grad_enabled, modes.frozen_statistics
         with self.lock:
             version, recorded = self.last, None
-            if version is None or version.kinds != kinds or not version.fits(self.surroundings):
+            if version is None or version.kinds != kinds or not version.fits():
                 version, recorded = self._find(kinds, given)
             elif not version.verified:
                 version, recorded = self._verified(version, given)
@@ -119,36 +117,38 @@ class CompiledStep:
 
         The recording is None where none was made.
         """
-        before, contents = self.surroundings.key()
-        version = self.versions.get((*kinds, before))
-        if version is not None and version.is_current():
-            version.contents = contents
-            return (version, None) if version.verified else self._verified(version, given)
-        rates = self.surroundings.rates()
-        recorded = Recorded(self.step, given, self._names())
-        now = dict(self.surroundings.rates())
-        if changed := [name for name, rate in rates if now.get(name, rate) != rate]:
+        before = Seen(self.step)
+        for version in self.versions:
+            if version.kinds == kinds and version.is_current(counts=True) and version.surroundings.equal(before):
+                version.surroundings.renew(before)
+                return (version, None) if version.verified else self._verified(version, given)
+        rates = before.rates()
+        recorded = Recorded(self.step, given, self._names(before))
+        after = Seen(self.step)
+        now = after.rates()
+        if changed := [name for name, rate in rates.items() if now.get(name, rate) != rate]:
             raise TraceError(
                 f"the step changes {changed[0].strip('.')}: a compiled step does not run Python's part of it. "
                 "Change a rate between the calls"
             )
-        after, _ = self.surroundings.key()
-        self.surroundings.ignore(before, after)  # what the step itself changes: counters, what it remembers
         try:
-            version = self._same(kinds, after, recorded) or Version(self.step, kinds, recorded)
+            version = self._same(kinds, after, recorded) or self._new(kinds, after, recorded)
         finally:
             recorded.forget()
-        key, version.contents = self.surroundings.key()
-        self.versions[*kinds, key] = version
-        while len(self.versions) > MOST_VERSIONS:
-            del self.versions[next(iter(self.versions))]
+        version.surroundings.ignore(before.difference(after))  # what the step changes: counters, what it remembers
+        version.surroundings.renew(after)
         return version, recorded
 
-    def _same(self, kinds, key, recorded):
+    def _new(self, kinds, seen, recorded):
+        version = Version(self.step, kinds, seen, recorded)
+        self.versions = [*self.versions[1 - MOST_VERSIONS :], version]
+        return version
+
+    def _same(self, kinds, seen, recorded):
         """Return a version that was recorded in other surroundings and does the same, or None."""
-        for (*_, other_key), version in self.versions.items():
+        for version in self.versions:
             if version.kinds == kinds and version.is_current() and not version.recorded.difference(recorded):
-                self.surroundings.ignore(other_key, key)  # what differs has no influence
+                version.surroundings.ignore(version.surroundings.seen.difference(seen))  # which has no influence
                 version.verified = True
                 return version
         return None
@@ -161,16 +161,16 @@ class CompiledStep:
             if difference := version.recorded.difference(recorded):
                 raise TraceError(difference)
         except BaseException:  # the next call begins anew
-            self.versions = {key: other for key, other in self.versions.items() if other is not version}
+            self.versions = [other for other in self.versions if other is not version]
             self.last = None
             raise
         version.verified = True
         return version, recorded
 
-    def _names(self):
+    def _names(self, seen):
         """Return {id of an array: what the user calls it}."""
         names = {}
-        for name, thing in self.surroundings.named():
+        for name, thing in seen.named():
             if isinstance(thing, Tensor):
                 parts = [("", thing)]
             elif hasattr(thing, "named_parameters"):
@@ -254,9 +254,9 @@ class Version:
     same random numbers: so every step's result comes from the same code, the first one's too.
     """
 
-    def __init__(self, step, kinds, recorded):
+    def __init__(self, step, kinds, seen, recorded):
         self.kinds, self.recorded, self.verified = kinds, recorded, False
-        self.contents = None  # of the surroundings, for which this version is right
+        self.surroundings = Surroundings(seen)
         self.program = optimise(recorded.program)
         title = f"{getattr(step, '__qualname__', 'step')}, compiled by minigan: kernels first, the step at the end."
         self.source = Source(self.program, title)
@@ -265,6 +265,7 @@ class Version:
         self.cell = self.source.layout.cell
         self.sources = [e for e in self.program.equations if not e.inputs]
         self.draws = [_draw(e, self.cell) for e in self.sources]
+        self.advances = [e.params["source"] for e in self.sources if hasattr(e.params.get("source"), "together")]
         on_host = [a for a in self.source.actions if not isinstance(a, tuple)]
         self.places = Places(self.program, self.source.layout, self.sources + on_host)
         self.actions = [
@@ -278,13 +279,17 @@ class Version:
         self.rebuilt = _rebuilder(recorded.returned)
         self.program.forget()
 
-    def fits(self, surroundings):
+    def fits(self):
         """Return whether nothing has changed that this version depends on."""
-        return surroundings.hold(self.contents) and self.is_current()
+        return self.surroundings.hold() and self.is_current()
 
-    def is_current(self):
-        """Return whether all memory that the program works on is where it was, and its gradients are wanted as then."""
-        return all([t._data is array and t.requires_grad is wanted for t, array, wanted in self.living])
+    def is_current(self, counts=False):
+        """Return whether all memory that the program works on is where it was, and its gradients are wanted as then.
+
+        With `counts`, also whether parameters that it moves together have been moved equally often.
+        """
+        same = all([t._data is array and t.requires_grad is wanted for t, array, wanted in self.living])
+        return same and (not counts or all(advance.together() for advance in self.advances))
 
     def replay(self, recorded):
         """Take random draws and Python's numbers from a recording: they have been made, and must not be made again."""

@@ -16,76 +16,92 @@ DEEPEST, LONGEST = 4, 64  # how far the search goes: from an object to what it h
 LIBRARIES = {"minigan", "numpy", "numba", "scipy", "matplotlib", "builtins"}  # whose insides are not looked into
 
 
-class Surroundings:
-    """The places that a step looks at: closure, globals, the object it is a method of, and what these hold.
+class Seen:
+    """What all places held that a step looks at: closure, globals, the object it is a method of, and what these hold.
 
-    Of what a place holds, numbers and words count by their value, everything else by its identity. Modules are looked
-    into again only after an attribute of some module was set (`minigan.engine.modes.changes`).
+    Of what a place holds, numbers and words count by their value, everything else by its identity.
     """
 
     def __init__(self, step):
-        self.step = step
-        self.ignored = set()  # places whose contents change, and the step does not
-        self._search()
-
-    def _search(self):
-        """Find all places, from what they hold now."""
         search = _Search()
-        search.enter(search.near, "", self.step, DEEPEST)
+        search.enter(search.near, "", step, DEEPEST)
         search.add_rates()
-        self.seen_changes = changes.count
-        self.near = {name: look for name, look in search.near.items() if name not in self.ignored}
-        self.far = {name: look for name, look in search.far.items() if name not in self.ignored}
-        self.looks, self.far_looks = list(self.near.values()), list(self.far.values())
-        self.far_contents = [look() for look in self.far_looks]
-
-    def hold(self, contents):
-        """Return whether all places hold what they did when `key` returned these contents: the same objects."""
-        near, far = contents
-        if self.seen_changes != changes.count:
-            self.seen_changes = changes.count
-            if not _same(self.far_contents, self.far_looks):
-                return False
-        return far is self.far_contents and _same(near, self.looks)
-
-    def key(self):
-        """Return (what stands for all contents, the contents), after a search for places that are new."""
-        self._search()
-        near = [look() for look in self.looks]
-        marks = map(_mark, [*self.near, *self.far], [*near, *self.far_contents])
-        return tuple(marks), (near, self.far_contents)
-
-    def ignore(self, old, new):
-        """Leave out the places in which two keys differ: the step is the same whatever they hold.
-
-        `training` stays: what makes no difference now may make one when a rate of dropout has changed, too.
-        """
-        self.ignored |= {name for name, *_ in set(old) ^ set(new) if not name.endswith(".training")}
-
-    def rates(self):
-        """Return (name, number) for the numbers of all optimisers among the contents."""
-        optimisers = [(name, thing) for name, thing in self.named() if hasattr(thing, "state_names")]
-        return [
-            (f"{name}.{word}", value)
-            for name, thing in optimisers
-            for word, value in vars(thing).items()
-            if isinstance(value, numbers.Number | tuple)
-        ]
+        self.count = changes.count
+        self.near = {name: (look, look()) for name, look in search.near.items()}
+        self.far = {name: (look, look()) for name, look in search.far.items()}  # inside modules
+        self.marks = {name: _mark(content) for name, (_, content) in (self.near | self.far).items()}
 
     def named(self):
         """Return (name, object) for what the step refers to, by the names that the user has for them."""
-        return [(name.strip(".").replace(".", "_"), look()) for name, look in self.near.items()]
+        return [
+            (name.strip(".").replace(".", "_"), content)
+            for name, (_, content) in self.near.items()
+            if not isinstance(content, type)
+        ]
+
+    def rates(self):
+        """Return {name: number} for the numbers of all optimisers that the step refers to."""
+        return {
+            f"{name}.{word}": value
+            for name, thing in self.named()
+            if hasattr(thing, "state_names")
+            for word, value in vars(thing).items()
+            if isinstance(value, numbers.Number | tuple)
+        }
+
+    def difference(self, other):
+        """Return the names of the places that hold something else."""
+        return {name for name, _ in self.marks.items() ^ other.marks.items()}
+
+
+class Surroundings:
+    """What the places held when a version of a step was right, and which of them do not matter to it."""
+
+    def __init__(self, seen):
+        self.ignored = set()
+        self.renew(seen)
+
+    def renew(self, seen):
+        """Take what the places hold now for what they should."""
+        self.seen, self.count = seen, seen.count
+        near, far = (
+            [pair for name, pair in places.items() if name not in self.ignored] for places in (seen.near, seen.far)
+        )
+        self.looks, self.contents = zip(*near, strict=True) if near else ((), ())
+        self.far_looks, self.far_contents = zip(*far, strict=True) if far else ((), ())
+
+    def hold(self):
+        """Return whether all places that matter hold the very objects that they should.
+
+        Modules are looked into only after an attribute of some module was set (`minigan.engine.modes.changes`).
+        """
+        if self.count != changes.count:
+            if not _same(self.far_contents, self.far_looks):
+                return False
+            self.count = changes.count
+        return _same(self.contents, self.looks)
+
+    def equal(self, seen):
+        """Return whether the places that matter hold what they should: numbers may be other objects of that value."""
+        return self.seen.difference(seen) <= self.ignored
+
+    def ignore(self, names):
+        """Leave places out: the version is right whatever they hold.
+
+        `training` stays: what makes no difference now may make one when a rate of dropout has changed, too.
+        """
+        self.ignored |= {name for name in names if not name.endswith(".training")}
 
 
 def _same(contents, looks):
     return all(map(operator.is_, contents, [look() for look in looks]))
 
 
-def _mark(name, content):
+def _mark(content):
     """Return something hashable that is another one when a place holds something else."""
     if isinstance(content, PLAIN):
-        return name, type(content), content if content == content else str(content)  # nan is not itself
-    return name, id(content)
+        return type(content), content if content == content else str(content)  # nan is not itself
+    return id(content)
 
 
 class _Search:
@@ -123,7 +139,7 @@ class _Search:
     def add_rates(self):
         """Add the numbers of optimisers that the user's functions read: a step of an optimiser reads them by itself."""
         for name, look in list(self.near.items()):
-            if hasattr(optimiser := look(), "state_names"):
+            if hasattr(optimiser := look(), "state_names") and not isinstance(optimiser, type):
                 read = {
                     word for word in self.words & vars(optimiser).keys() if isinstance(vars(optimiser)[word], PLAIN)
                 }
