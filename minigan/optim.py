@@ -179,6 +179,10 @@ class _Advance:
         self.optimiser.t[self.run] = [counts[0] + 1] * len(counts)
         return self.optimiser.numbers(counts[0] + 1)
 
+    def undo(self):
+        """Count a step back that was not done after all."""
+        self.optimiser.t[self.run] = [count - 1 for count in self.optimiser.t[self.run]]
+
 
 class SGD(Optimiser):
     """Gradient descent with heavy-ball momentum: u <- momentum u + g, p <- p - lr u (Polyak, 1964; PyTorch's form).

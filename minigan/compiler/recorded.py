@@ -49,29 +49,30 @@ class Recorded(Recording):
         self.origins, self.places = {}, {}  # where each comes from; those from outside, numbered as they are met
         self._know(inputs, "argument")
         self.noted = 0  # so many of the constants are among them
+        self.constant_lines = []  # where each was first used
         self.keep = names is not None
-        self.equations, self.drawn, self.outside, self.writes = [], [], {}, {}
+        self.equations, self.drawn, self.sources, self.outside, self.writes = [], [], [], {}, {}
         self.program = self.returned = None
         try:
             self.returned = trace(step, arguments, self)
+            self._note_constants()
+            self.result = self._told(self.returned)
+            self.living = [(t, t._data, self.writes.get(id(t._version), 0)) for t in self.outside.values()]
+            self.captured = [(x, t._data) for t, x in self.constants if isinstance(x, np.ndarray) and x is not t._data]
             self._look_at_gradients()
+            self._look_at_arguments(given, names or {})
+            if self.keep:
+                parameters = list(inspect.signature(step).parameters) if self.code else []
+                named = zip(parameters, arguments, strict=False)
+                names |= {id(a._data): name for name, a in named if isinstance(a, Tensor)}
+                self.program = program_of(self, inputs, self.returned, names)
+                self._look_at_dtypes()
         except BaseException:
-            self.forget()
+            self.abandon()
             raise
         finally:
             for t in self.outside.values():
                 t.grad = None  # a compiled step leaves no gradients behind
-        self._note_constants()
-        self.result = self._told(self.returned)
-        self.living = [(t, t._data, self.writes.get(id(t._version), 0)) for t in self.outside.values()]
-        self.captured = [(x, t._data) for t, x in self.constants if isinstance(x, np.ndarray) and x is not t._data]
-        self._look_at_arguments(given, names or {})
-        if self.keep:
-            parameters = list(inspect.signature(step).parameters) if self.code else []
-            named = zip(parameters, arguments, strict=False)
-            names |= {id(a._data): name for name, a in named if isinstance(a, Tensor)}
-            self.program = program_of(self, inputs, self.returned, names)
-            self._look_at_dtypes()
 
     def append(self, equation):
         """Take note of an equation."""
@@ -84,6 +85,7 @@ class Recorded(Recording):
         self.equations.append((primitive, [(t.shape, self._origin(t)) for t in args], told))
         if not args:
             self.drawn.append(tuple(t._data for t in outs))
+            self.sources.append(params.get("source"))
         self.made += map(weakref.ref, outs)
         self.outside.update({id(t): t for t in args if id(t._data) not in self.known})
         if primitive.mutates:
@@ -100,6 +102,7 @@ class Recorded(Recording):
     def _note_constants(self):
         for k in range(self.noted, len(self.constants)):
             self._know([self.constants[k][0]], f"constant {k}")
+            self.constant_lines.append(self.lines[-1] if self.lines else "the end")
         self.noted = len(self.constants)
 
     def _origin(self, t):
@@ -132,6 +135,14 @@ class Recorded(Recording):
                     f"at {self.lines[-1]}: the step writes to its argument, and a compiled step has only a copy of it. "
                     "Return the new values, or write to a tensor that the step takes from outside"
                 )
+
+    def abandon(self):
+        """Let go of everything, and count the steps of optimisers back: they were not done."""
+        for source in reversed(self.sources):
+            if hasattr(source, "undo"):
+                source.undo()
+        self.sources.clear()
+        self.forget()
 
     def forget(self):
         """Let go of all that the step has made."""
@@ -185,13 +196,16 @@ class Recorded(Recording):
                 "the step returned something else at its second call than at its first; what it returns must not "
                 "depend on values or on a count of its calls, and numbers that change are returned as Tensors"
             )
-        for (a, _), (b, original) in zip(self.constants, other.constants, strict=False):
+        pairs = zip(self.constants, other.constants, other.constant_lines, strict=False)
+        for (a, _), (b, original), line in pairs:
             if a._data.tobytes() != b._data.tobytes():
-                what = f"the number {original}" if isinstance(original, numbers.Number) else "an array"
+                what = (
+                    f"the number {original}" if isinstance(original, numbers.Number) else f"an array of shape {b.shape}"
+                )
                 return (
-                    f"{what} was {a._data if a.size < 5 else 'another'} at the first call of the step: it would be "
-                    "frozen. Pass what changes as an argument (a 0-d array for a number), and draw random numbers from "
-                    "mg.random.default_rng"
+                    f"at {line}: {what} was {a._data if a.size < 5 else 'another'} at the first call of the step: it "
+                    "would be frozen. Pass what changes as an argument (a 0-d array for a number), and draw random "
+                    "numbers from mg.random.default_rng"
                 )
         if [_place(array) for _, array, _ in self.living] != [_place(array) for _, array, _ in other.living]:
             return (

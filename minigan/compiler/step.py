@@ -126,15 +126,17 @@ class CompiledStep:
         recorded = Recorded(self.step, given, self._names(before))
         after = Seen(self.step)
         now = after.rates()
-        if changed := [name for name, rate in rates.items() if now.get(name, rate) != rate]:
-            raise TraceError(
-                f"the step changes {changed[0].strip('.')}: a compiled step does not run Python's part of it. "
-                "Change a rate between the calls"
-            )
         try:
+            if changed := [name for name, rate in rates.items() if now.get(name, rate) != rate]:
+                raise TraceError(
+                    f"the step changes {changed[0].strip('.')}: a compiled step does not run Python's part of it. "
+                    "Change a rate between the calls"
+                )
             version = self._same(kinds, after, recorded) or self._new(kinds, after, recorded)
-        finally:
-            recorded.forget()
+        except BaseException:
+            recorded.abandon()
+            raise
+        recorded.forget()
         version.surroundings.ignore(before.difference(after))  # what the step changes: counters, what it remembers
         version.surroundings.renew(after)
         return version, recorded
@@ -155,15 +157,13 @@ class CompiledStep:
 
     def _verified(self, version, given):
         """Record the step once more: what was taken for constant must be the same, or it is no constant."""
-        try:
-            recorded = Recorded(self.step, given)
-            recorded.forget()
-            if difference := version.recorded.difference(recorded):
-                raise TraceError(difference)
-        except BaseException:  # the next call begins anew
-            self.versions = [other for other in self.versions if other is not version]
-            self.last = None
-            raise
+        self.versions, self.last = [other for other in self.versions if other is not version], None
+        recorded = Recorded(self.step, given)  # if it fails, the next call begins anew
+        if difference := version.recorded.difference(recorded):
+            recorded.abandon()
+            raise TraceError(difference)
+        recorded.forget()
+        self.versions.append(version)
         version.verified = True
         return version, recorded
 

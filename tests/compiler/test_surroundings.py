@@ -580,3 +580,36 @@ def test_classes_that_a_step_names_are_no_objects():
     f = mg.compile(lambda x: net(x) * (sgd is mg.optim.SGD))
     for k in (1.0, 2.0, 3.0):
         np.testing.assert_array_equal(f([[k]]).data, net(mg.tensor([[k]])).data)
+
+
+def test_what_would_be_frozen_is_named_with_its_line():
+    numbers, noise = itertools.count(), np.random.default_rng(0)
+    for step, what in (
+        (lambda x: x * float(next(numbers)), "the number 1.0"),
+        (lambda x: x * noise.normal(size=(3, 2)), r"an array of shape \(3, 2\)"),
+    ):
+        f = mg.compile(step)
+        f(scalar(1.0))
+        with pytest.raises(TraceError, match=rf"at .*test_surroundings.py:\d+: {what} was"):
+            f(scalar(1.0))
+
+
+def test_a_failed_call_does_not_count_as_a_step_of_the_optimiser():
+    w, numbers = mg.nn.Parameter(np.ones(2)), itertools.count()
+    adam = mg.optim.Adam([w], 0.1)
+
+    def step(x, last):
+        adam.zero_grad()
+        (w * x).sum().backward()
+        adam.step()
+        return last()
+
+    with pytest.raises(TraceError, match="item"):
+        mg.compile(lambda x: step(x, lambda: float(w.sum())))(scalar(1.0))
+    assert adam.t == [0]
+    f = mg.compile(lambda x: step(x, lambda: w * next(numbers)))
+    f(scalar(1.0))
+    with pytest.raises(TraceError, match="the number 1 was 0"):
+        f(scalar(1.0))
+    assert adam.t == [1]
+    np.testing.assert_allclose(w.data, 0.9)
