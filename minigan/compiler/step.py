@@ -199,7 +199,7 @@ class CompiledStep:
         if not hasattr(instance, "__dict__"):
             raise TypeError(f"a compiled method needs an object with a __dict__; {owner.__name__} has __slots__")
         steps = vars(instance).setdefault("_compiled_steps", {})
-        if self.step not in steps or steps[self.step].step.__self__ is not instance:  # but of what this is a copy of
+        if self.step not in steps or steps[self.step].step.__self__ is not instance:  # those of what this is a copy of
             vars(instance)["_compiled_steps"] = steps = {**steps, self.step: CompiledStep(self.step.__get__(instance))}
         return steps[self.step]
 
