@@ -5,6 +5,7 @@ import functools
 import inspect
 import itertools
 import threading
+import weakref
 
 import numpy as np
 
@@ -198,9 +199,11 @@ class CompiledStep:
             return self
         if not hasattr(instance, "__dict__"):
             raise TypeError(f"a compiled method needs an object with a __dict__; {owner.__name__} has __slots__")
-        steps = vars(instance).setdefault("_compiled_steps", {})
-        if self.step not in steps or steps[self.step].step.__self__ is not instance:  # those of what this is a copy of
-            vars(instance)["_compiled_steps"] = steps = {**steps, self.step: CompiledStep(self.step.__get__(instance))}
+        steps = vars(instance).get("_compiled_steps")
+        if steps is None or steps.owner() is not instance:  # but another object, of which this is a shallow copy
+            steps = vars(instance)["_compiled_steps"] = _Methods(instance)
+        if self.step not in steps:
+            steps[self.step] = CompiledStep(self.step.__get__(instance))
         return steps[self.step]
 
     def __deepcopy__(self, memo):
@@ -224,6 +227,16 @@ class CompiledStep:
         """Do the matrix products of the version that ran last, and nothing else: what no compiler can save."""
         for out, x, y in self.last.products:
             products.matmul(out, x, y)
+
+
+class _Methods(dict):
+    """The compiled methods of one object, by their functions. A copy of the object begins with none."""
+
+    def __init__(self, owner=None):
+        self.owner = (lambda: None) if owner is None else weakref.ref(owner)
+
+    def __reduce__(self):
+        return _Methods, ()
 
 
 def _taken(k, argument):

@@ -4,6 +4,7 @@ import collections
 import copy
 import dataclasses
 import functools
+import pickle
 import threading
 
 import numpy as np
@@ -336,3 +337,20 @@ def test_an_index_out_of_range_leaves_no_older_graph():
         f(np.array(7))
     with pytest.raises(GraphError):
         before.backward()
+
+
+class Scaling:
+    def __init__(self, factor):
+        self.factor = factor
+
+    @mg.compile
+    def step(self, x):
+        return x * self.factor
+
+
+def test_an_object_with_compiled_methods_is_pickled_without_them():
+    one = Scaling(2.0)
+    one.step(scalar(1.0))
+    other = pickle.loads(pickle.dumps(one))
+    other.factor = 3.0
+    assert [other.step(scalar(1.0)).item(), one.step(scalar(1.0)).item()] == [3.0, 2.0]
