@@ -88,7 +88,7 @@ def hollow(array: np.ndarray) -> np.ndarray:
 
 
 @contextlib.contextmanager
-def recording(closed: bool = False, code: Any = None, into: Recording | None = None) -> Iterator[Recording]:
+def recording(closed: bool = False, into: Recording | None = None) -> Iterator[Recording]:
     """Collect every primitive that runs, as equations ``(primitive, inputs, params, outputs)``, in order.
 
     `into` is a Recording of one's own, which may look at each equation as it comes.
@@ -96,7 +96,7 @@ def recording(closed: bool = False, code: Any = None, into: Recording | None = N
     Forward, backward, optimiser and random draws all go through `bind`, so the list is the whole training step:
     what a compiler needs.
     """
-    before, modes.equations = modes.equations, Recording(closed, code) if into is None else into
+    before, modes.equations = modes.equations, Recording(closed) if into is None else into
     try:
         yield modes.equations
     finally:

@@ -9,14 +9,10 @@ import threading
 
 import numpy as np
 import pytest
+from scalars import scalar
 
 import minigan as mg
 from minigan.errors import DTypeError, GraphError, TraceError
-
-
-def scalar(value):
-    return mg.tensor(np.array(float(value)))
-
 
 # -- memory ------------------------------------------------------------------------------------------------------------
 
@@ -292,16 +288,17 @@ def test_a_method_that_is_overridden():
         assert Base().step(scalar(1.0)).item() == 2.0
 
 
+class Scaling:
+    def __init__(self, factor):
+        self.factor = factor
+
+    @mg.compile
+    def step(self, x):
+        return x * self.factor
+
+
 def test_a_shallow_copy_has_steps_of_its_own():
-    class Holder:
-        def __init__(self, factor):
-            self.factor = factor
-
-        @mg.compile
-        def step(self, x):
-            return x * self.factor
-
-    one = Holder(2.0)
+    one = Scaling(2.0)
     assert one.step(scalar(1.0)).item() == 2.0
     for other in (copy.copy(one), copy.deepcopy(one)):
         other.factor = 3.0
@@ -337,15 +334,6 @@ def test_an_index_out_of_range_leaves_no_older_graph():
         f(np.array(7))
     with pytest.raises(GraphError):
         before.backward()
-
-
-class Scaling:
-    def __init__(self, factor):
-        self.factor = factor
-
-    @mg.compile
-    def step(self, x):
-        return x * self.factor
 
 
 def test_an_object_with_compiled_methods_is_pickled_without_them():

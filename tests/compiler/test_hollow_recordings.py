@@ -4,16 +4,13 @@ import tracemalloc
 
 import numpy as np
 import pytest
+from scalars import scalar
 
 import minigan as mg
 from minigan.compiler import step as step_module
 from minigan.domains import Domain
 from minigan.engine.primitive import Primitive, bind
 from minigan.errors import AnomalyError, GraphError, TraceError
-
-
-def scalar(value, **options):
-    return mg.tensor(np.array(value), **options)
 
 
 def test_a_recording_holds_no_values(monkeypatch):

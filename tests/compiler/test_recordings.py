@@ -4,17 +4,10 @@ import itertools
 
 import numpy as np
 import pytest
+from scalars import calls, scalar
 
 import minigan as mg
 from minigan.errors import TraceError
-
-
-def scalar(value, **options):
-    return mg.tensor(np.array(value), **options)
-
-
-def calls(f, *values):
-    return [f(scalar(float(v))).item() for v in values]
 
 
 def test_which_of_two_results_is_used_or_returned():

@@ -5,18 +5,10 @@ import types
 
 import numpy as np
 import pytest
+from scalars import calls, scalar
 
 import minigan as mg
 from minigan.errors import TraceError
-
-
-def scalar(value, **options):
-    return mg.tensor(np.array(value), **options)
-
-
-def calls(f, *values):
-    return [f(scalar(float(v))).item() for v in values]
-
 
 # -- what is noticed ---------------------------------------------------------------------------------------------------
 
