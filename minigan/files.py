@@ -57,10 +57,17 @@ def write_arrays(file, arrays, metadata):
     arrays : dict from name to ndarray
         In C order.
     metadata : dict from str to str
+
+    Raises
+    ------
+    TypeError
+        If an array holds something else than booleans, integers and floats of up to 8 bytes; nothing is written then.
     """
     ordered = sorted(arrays.items(), key=lambda pair: -pair[1].itemsize)
     contents, end = {"__metadata__": metadata}, 0
     for name, a in ordered:
+        if a.dtype.kind not in "biuf" or a.itemsize > 8:
+            raise TypeError(f"{name} holds {a.dtype}; such a file takes booleans, integers and floats of up to 8 bytes")
         kind = "BOOL" if a.dtype == bool else f"{a.dtype.kind.upper()}{8 * a.itemsize}"
         contents[name] = {"dtype": kind, "shape": a.shape, "data_offsets": [end, end + a.nbytes]}
         end += a.nbytes
@@ -68,7 +75,7 @@ def write_arrays(file, arrays, metadata):
     table += b" " * (-len(table) % 8)
     file.write(len(table).to_bytes(8, "little") + table)
     for _, a in ordered:
-        file.write(a.data)
+        file.write(a.astype(a.dtype.newbyteorder("<"), copy=False).data)
 
 
 def check_readable(path, most):
